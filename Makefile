@@ -1,0 +1,64 @@
+# tyto. "make demo" builds and runs the main job; "make test" is what CI runs.
+GO       ?= go
+FUZZTIME ?= 20s
+CAPTURES ?= ../shared/captures
+TOOL     := $(GO) tool -modfile=tools/go.mod
+
+.PHONY: all build demo test deps check lint generate update fuzz bench conformance robust clean
+
+all: check
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/tyto ./cmd/tyto
+
+# The main job on the capture that is inside the binary.
+demo: build
+	./bin/tyto demo
+
+# Installs what the tests need, then lint and tests under the race detector.
+test: deps check
+
+deps:
+	@command -v gcc >/dev/null || { echo "gcc is missing (the race detector needs it): installing"; apt-get update -qq && apt-get install -y -qq gcc libc6-dev; }
+	$(GO) mod download
+	cd tools && $(GO) mod download
+
+check: lint
+	$(GO) test -race -timeout 15m ./...
+
+lint:
+	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); [ -z "$$out" ] || { echo "not formatted (gofmt -w):"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+
+# The list of protocols and the references made from the code.
+generate:
+	cd tools && $(GO) build -o ../bin/genprotocols ./genprotocols
+	./bin/genprotocols
+	UPDATE=1 $(GO) test -run TestGenerated ./cmd/tyto
+
+# Rewrites golden files; look at the diff before you commit it.
+update:
+	UPDATE=1 $(GO) test ./...
+	git diff --stat
+
+# Every fuzz target in turn.
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$f"; $(GO) test -run='^$$' -fuzz="^$$f\$$" -fuzztime=$(FUZZTIME) $$pkg; done; done
+
+bench:
+	$(GO) test -run='^$$' -bench=. -benchmem ./...
+
+# Against public captures and other programs; needs CAPTURES and tshark.
+conformance: build
+	@command -v tshark >/dev/null || { echo "tshark is missing: installing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq tshark; }
+	CAPTURES=$(abspath $(CAPTURES)) $(GO) test -count=1 -timeout 15m -v ./conformance
+
+# Every capture whole, cut at random places and with random bytes flipped.
+robust:
+	CAPTURES=$(abspath $(CAPTURES)) MUTATIONS=10000 $(GO) test -race -count=1 -timeout 120m -run TestRobust -v ./conformance
+
+clean:
+	rm -rf bin

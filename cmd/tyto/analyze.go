@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"time"
+
+	"tyto/internal/record"
+	"tyto/packet"
+	"tyto/packet/pcapfile"
+	"tyto/protocol/all"
+	"tyto/sensor"
+)
+
+var analyzeCommand = command{
+	name:  "analyze",
+	usage: "analyze FILE… [--json] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--quiet]",
+	short: "read captures and tell what is in them: sessions, protocols, names, and what is odd",
+	run:   analyze,
+}
+
+// options are the flags of analyze.
+type options struct {
+	json      bool
+	logs      string
+	logFormat string
+	home      []netip.Prefix
+	memory    int // MiB
+	workers   int
+	quiet     bool
+	profile   string // file for a CPU profile: for developers
+}
+
+func parseAnalyze(args []string) (o options, files []string, err error) {
+	fs := flag.NewFlagSet("analyze", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.BoolVar(&o.json, "json", false, "")
+	fs.StringVar(&o.logs, "logs", "", "")
+	fs.StringVar(&o.logFormat, "log-format", "tsv", "")
+	fs.IntVar(&o.memory, "memory", sensor.DefaultMemory>>20, "")
+	fs.IntVar(&o.workers, "workers", 0, "")
+	fs.BoolVar(&o.quiet, "quiet", false, "")
+	fs.StringVar(&o.profile, "cpuprofile", "", "")
+	fs.Func("home", "", func(s string) error {
+		p, err := sensor.Prefixes(strings.Split(s, ","))
+		o.home = append(o.home, p...)
+		return err
+	})
+	for len(args) > 0 {
+		if args[0] == "-" || !strings.HasPrefix(args[0], "-") {
+			// After --home several networks may follow.
+			files, args = append(files, args[0]), args[1:]
+			continue
+		}
+		if args[0] == "--" {
+			files, args = append(files, args[1:]...), nil
+			break
+		}
+		home := args[0] == "--home" || args[0] == "-home"
+		if err := fs.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				err = errors.New("help")
+			}
+			return o, nil, usageError{err}
+		}
+		args = fs.Args()
+		for home && len(args) > 0 && isNetwork(args[0]) {
+			p, _ := sensor.Prefixes(args[:1])
+			o.home = append(o.home, p...)
+			args = args[1:]
+		}
+	}
+	switch {
+	case len(files) == 0:
+		return o, nil, usageError{errors.New("which capture? give a file, or - for standard input")}
+	case o.logFormat != "tsv" && o.logFormat != "json":
+		return o, nil, usageError{fmt.Errorf("--log-format is tsv or json, not %q", o.logFormat)}
+	case o.memory < 16:
+		return o, nil, usageError{fmt.Errorf("--memory %d: at least 16 MiB are needed", o.memory)}
+	}
+	return o, files, nil
+}
+
+// isNetwork reports whether an argument is a network in CIDR notation.
+func isNetwork(s string) bool {
+	_, err := netip.ParsePrefix(s)
+	return err == nil
+}
+
+func analyze(ctx context.Context, c *cli, args []string) error {
+	o, files, err := parseAnalyze(args)
+	if err != nil {
+		return err
+	}
+	src, err := openCaptures(c, files)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	return analyzeSource(ctx, c, src, o, strings.Join(files, " "))
+}
+
+// limitHeap keeps the garbage collector's heap near the memory budget: what the
+// sessions hold, and 64 MiB for blocks, buffers and garbage.
+func limitHeap(memory int) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(memory) + 64<<20)
+	}
+}
+
+// analyzeSource runs the data path and prints what was asked for.
+func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title string) error {
+	limitHeap(o.memory << 20)
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return fmt.Errorf("make profile: %w", err)
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return fmt.Errorf("start profile: %w", err)
+		}
+		defer pprof.StopCPUProfile()
+	}
+	conf := sensor.Config{
+		Set: all.Set(sensor.TunnelDefinitions()...), Home: o.home, Memory: o.memory << 20, Workers: o.workers,
+		Summary: !o.json,
+	}
+	if o.json {
+		conf.JSON = c.stdout
+	}
+	if o.logs != "" {
+		conf.LogFormat = record.TSV
+		if o.logFormat == "json" {
+			conf.LogFormat = record.ZeekJSON
+		}
+		conf.Logs = &sensor.LogDir{Dir: o.logs, Format: conf.LogFormat, Opened: time.Now()}
+	}
+	var progress sensor.Progress
+	bar := startProgress(c, src, &progress, o.quiet)
+	started := time.Now()
+	res, err := sensor.Run(ctx, src, conf, &progress)
+	bar.stop()
+	interrupted := ctx.Err() != nil
+	if interrupted && errors.Is(err, ctx.Err()) {
+		err = nil
+	}
+	if o.json && res.Stats.Packets+uint64(len(src.problems())) > 0 {
+		if _, werr := c.stdout.Write(res.Stats.AppendStats(nil)); err == nil && werr != nil {
+			err = fmt.Errorf("write records: %w", werr)
+		}
+	}
+	if !o.json && res.Stats.Packets > 0 {
+		w := bufio.NewWriter(c.stdout)
+		story{
+			out: w, width: terminalWidth(c), color: colored(c), title: title, res: res, took: time.Since(started),
+			logs: o.logs, interrupted: interrupted,
+		}.print()
+		if werr := w.Flush(); err == nil && werr != nil {
+			err = fmt.Errorf("write the story: %w", werr)
+		}
+	}
+	failed := false
+	for _, p := range src.problems() {
+		fmt.Fprintf(c.stderr, "tyto: %v\n", p)
+		failed = true
+	}
+	if interrupted {
+		fmt.Fprintf(c.stderr, "tyto: interrupted after %s packets; what was found so far is above\n", thousands(res.Stats.Packets))
+	}
+	if n := res.Stats.Faults; n > 0 {
+		fmt.Fprintf(c.stderr, "tyto: %d analyzers were stopped by a mistake of tyto's own (%s); please report it\n", n, res.Stats.LastFault)
+	}
+	switch {
+	case err != nil && errors.Is(err, io.ErrClosedPipe):
+		return nil
+	case err != nil:
+		return err
+	case failed && res.Stats.Packets == 0:
+		return errReported
+	}
+	return nil
+}
+
+// captures is the source of analyze.
+type captures struct {
+	packet.Source
+	files *pcapfile.Files
+}
+
+func openCaptures(c *cli, paths []string) (*captures, error) {
+	files, err := pcapfile.OpenAll(paths)
+	if err != nil {
+		return nil, err
+	}
+	return &captures{Source: files, files: files}, nil
+}
+
+func (s *captures) problems() []error {
+	if s.files == nil {
+		return nil
+	}
+	return s.files.Problems()
+}
+
+func (s *captures) Close() error {
+	if s.files == nil {
+		return nil
+	}
+	return s.files.Close()
+}
+
+// thousands writes a number with commas.
+func thousands(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// progress returns how many bytes of how many were read; total is 0 if it is
+// not known.
+func (s *captures) progress() (read, total int64) {
+	if s.files == nil {
+		return 0, 0
+	}
+	return s.files.Progress()
+}

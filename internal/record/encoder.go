@@ -1,0 +1,415 @@
+package record
+
+import (
+	"math"
+	"net/netip"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Format is the syntax an Encoder writes.
+type Format uint8
+
+// Formats.
+const (
+	JSON     Format = iota // one object a line, with its kind in "record"
+	ZeekJSON               // one object a line, as Zeek's JSON logs: no "record"
+	TSV                    // tab-separated, as Zeek's ASCII logs
+)
+
+// Encoder appends records to a buffer. Begin starts a record; then exactly one
+// call for each field of its schema, in order; then End. In JSON, values that
+// are unset (Unset, empty strings and lists) are left out; in TSV they are "-"
+// or "(empty)" as in Zeek's logs.
+//
+// The zero value writes JSON into an empty buffer. An Encoder is not for use
+// by several goroutines at once.
+type Encoder struct {
+	Buf    []byte
+	Format Format
+
+	schema *Schema
+	next   int  // index of the field the next call writes
+	first  bool // no field written yet (JSON separators)
+}
+
+// Begin starts a record of the given kind.
+func (e *Encoder) Begin(s *Schema) {
+	e.schema, e.next, e.first = s, 0, true
+	switch e.Format {
+	case JSON:
+		e.Buf = append(e.Buf, s.head...)
+		e.first = false
+	case ZeekJSON:
+		e.Buf = append(e.Buf, '{')
+	}
+}
+
+// Begin2 starts a record of the given kind whose first fields are those of
+// another schema; Sub goes on with the kind's own.
+func (e *Encoder) Begin2(kind, first *Schema) {
+	e.Begin(kind)
+	e.schema = first
+}
+
+// End finishes the record. It panics if the record did not write all the
+// fields of its schema: a mistake in the program, found by any test of it.
+func (e *Encoder) End() {
+	if e.next != len(e.schema.Fields) {
+		panic("record: " + e.schema.Kind + " wrote " + strconv.Itoa(e.next) + " of " + strconv.Itoa(len(e.schema.Fields)) + " fields")
+	}
+	if e.Format != TSV {
+		e.Buf = append(e.Buf, '}')
+	}
+	e.Buf = append(e.Buf, '\n')
+}
+
+// Sub makes the fields of another schema follow those written so far, within
+// the same record: the identity of a session in front of a protocol's fields.
+func (e *Encoder) Sub(s *Schema) {
+	if e.next != len(e.schema.Fields) {
+		panic("record: " + e.schema.Kind + " wrote " + strconv.Itoa(e.next) + " of " + strconv.Itoa(len(e.schema.Fields)) + " fields")
+	}
+	e.schema, e.next = s, 0
+}
+
+// key writes what stands before a value: its name in JSON, a tab in TSV.
+func (e *Encoder) key() {
+	if e.Format == TSV {
+		if !e.first {
+			e.Buf = append(e.Buf, '\t')
+		}
+	} else {
+		k := e.schema.keys[e.next]
+		if e.first {
+			k = k[1:]
+		}
+		e.Buf = append(e.Buf, k...)
+	}
+	e.first = false
+	e.next++
+}
+
+// Unset writes that the field has no value.
+func (e *Encoder) Unset() {
+	if e.Format == TSV {
+		e.key()
+		e.Buf = append(e.Buf, '-')
+		return
+	}
+	e.next++
+}
+
+func (e *Encoder) empty() {
+	if e.Format == TSV {
+		e.key()
+		e.Buf = append(e.Buf, "(empty)"...)
+		return
+	}
+	e.next++
+}
+
+// Str writes a string, or nothing if it is empty.
+func (e *Encoder) Str(s string) {
+	if s == "" {
+		e.Unset()
+		return
+	}
+	e.key()
+	e.value(s)
+}
+
+// Bytes writes a string that is held as bytes, or nothing if it is empty.
+// Bytes that are not UTF-8 are written as \xHH, as Zeek does.
+func (e *Encoder) Bytes(b []byte) {
+	if len(b) == 0 {
+		e.Unset()
+		return
+	}
+	e.key()
+	if e.Format == TSV {
+		e.Buf = appendTSV(e.Buf, b)
+		return
+	}
+	e.Buf = appendJSON(e.Buf, b)
+}
+
+func (e *Encoder) value(s string) {
+	if e.Format == TSV {
+		e.Buf = appendTSV(e.Buf, s)
+		return
+	}
+	e.Buf = appendJSON(e.Buf, s)
+}
+
+// Strs writes a list of strings; an empty one is left out of JSON.
+func (e *Encoder) Strs(list []string) {
+	if len(list) == 0 {
+		e.empty()
+		return
+	}
+	e.key()
+	if e.Format == TSV {
+		for i, s := range list {
+			if i > 0 {
+				e.Buf = append(e.Buf, ',')
+			}
+			if s == "" {
+				e.Buf = append(e.Buf, "(empty)"...)
+				continue
+			}
+			e.Buf = appendTSVElement(e.Buf, s)
+		}
+		return
+	}
+	e.Buf = append(e.Buf, '[')
+	for i, s := range list {
+		if i > 0 {
+			e.Buf = append(e.Buf, ',')
+		}
+		e.Buf = appendJSON(e.Buf, s)
+	}
+	e.Buf = append(e.Buf, ']')
+}
+
+// Uints writes a list of counts.
+func (e *Encoder) Uints(list []uint64) {
+	if len(list) == 0 {
+		e.empty()
+		return
+	}
+	e.key()
+	e.open()
+	for i, v := range list {
+		if i > 0 {
+			e.Buf = append(e.Buf, ',')
+		}
+		e.Buf = strconv.AppendUint(e.Buf, v, 10)
+	}
+	e.close()
+}
+
+// Intervals writes a list of durations in nanoseconds.
+func (e *Encoder) Intervals(list []int64) {
+	if len(list) == 0 {
+		e.empty()
+		return
+	}
+	e.key()
+	e.open()
+	for i, v := range list {
+		if i > 0 {
+			e.Buf = append(e.Buf, ',')
+		}
+		e.Buf = appendSeconds(e.Buf, v)
+	}
+	e.close()
+}
+
+func (e *Encoder) open() {
+	if e.Format != TSV {
+		e.Buf = append(e.Buf, '[')
+	}
+}
+
+func (e *Encoder) close() {
+	if e.Format != TSV {
+		e.Buf = append(e.Buf, ']')
+	}
+}
+
+// Uint writes a count or a port.
+func (e *Encoder) Uint(v uint64) {
+	e.key()
+	if v < 10 {
+		e.Buf = append(e.Buf, '0'+byte(v))
+		return
+	}
+	e.Buf = strconv.AppendUint(e.Buf, v, 10)
+}
+
+// Int writes a signed number.
+func (e *Encoder) Int(v int64) {
+	e.key()
+	e.Buf = strconv.AppendInt(e.Buf, v, 10)
+}
+
+// Float writes a number with at most six significant decimals; NaN and
+// infinities are unset.
+func (e *Encoder) Float(v float64) {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		e.Unset()
+		return
+	}
+	e.key()
+	e.Buf = strconv.AppendFloat(e.Buf, math.Round(v*1e6)/1e6, 'f', -1, 64)
+}
+
+// Bool writes true or false (T or F in TSV).
+func (e *Encoder) Bool(v bool) {
+	e.key()
+	switch {
+	case e.Format == TSV && v:
+		e.Buf = append(e.Buf, 'T')
+	case e.Format == TSV:
+		e.Buf = append(e.Buf, 'F')
+	default:
+		e.Buf = strconv.AppendBool(e.Buf, v)
+	}
+}
+
+// Time writes a point in time given in nanoseconds since the epoch: seconds
+// with six decimals, or nine if the microseconds do not say all.
+func (e *Encoder) Time(ns int64) {
+	e.key()
+	e.Buf = appendSeconds(e.Buf, ns)
+}
+
+// Interval writes a duration in nanoseconds as seconds.
+func (e *Encoder) Interval(ns int64) { e.Time(ns) }
+
+// Addr writes an IP address; the zero Addr is unset.
+func (e *Encoder) Addr(a netip.Addr) {
+	if !a.IsValid() {
+		e.Unset()
+		return
+	}
+	e.key()
+	if e.Format == TSV {
+		e.Buf = a.AppendTo(e.Buf)
+		return
+	}
+	e.Buf = append(e.Buf, '"')
+	e.Buf = a.AppendTo(e.Buf)
+	e.Buf = append(e.Buf, '"')
+}
+
+// Raw writes bytes that are already in the encoder's format and need no
+// escaping; in JSON they are put in quotes.
+func (e *Encoder) Raw(b []byte) {
+	e.key()
+	if e.Format == TSV {
+		e.Buf = append(e.Buf, b...)
+		return
+	}
+	e.Buf = append(e.Buf, '"')
+	e.Buf = append(e.Buf, b...)
+	e.Buf = append(e.Buf, '"')
+}
+
+func appendSeconds(b []byte, ns int64) []byte {
+	if ns < 0 {
+		b = append(b, '-')
+		ns = -ns
+		if ns < 0 { // the most negative number has no opposite
+			ns = math.MaxInt64
+		}
+	}
+	b = strconv.AppendInt(b, ns/1e9, 10)
+	frac := ns % 1e9
+	digits := 9
+	if frac%1000 == 0 {
+		frac /= 1000
+		digits = 6
+	}
+	b = append(b, '.')
+	for i := 0; i < digits; i++ {
+		b = append(b, '0')
+	}
+	for i := len(b) - 1; frac > 0; i-- {
+		b[i] = '0' + byte(frac%10)
+		frac /= 10
+	}
+	return b
+}
+
+const hexDigits = "0123456789abcdef"
+
+// plain has true for the ASCII bytes that stand for themselves in a JSON
+// string.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return
+}()
+
+// appendJSON writes a JSON string. Control characters become \u00XX; bytes
+// that are no UTF-8 become the text \xHH, so that the line is valid JSON and
+// no byte is lost.
+func appendJSON[T []byte | string](b []byte, s T) []byte {
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if plain[c] {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			if r, n := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))])); r != utf8.RuneError || n > 1 {
+				i += n
+				continue
+			}
+		}
+		b = append(b, s[start:i]...)
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, '\\', 'n')
+		case c == '\r':
+			b = append(b, '\\', 'r')
+		case c == '\t':
+			b = append(b, '\\', 't')
+		case c < utf8.RuneSelf:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		default:
+			b = append(b, '\\', '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+		}
+		i++
+		start = i
+	}
+	b = append(b, s[start:]...)
+	return append(b, '"')
+}
+
+// appendTSV writes a string field of a Zeek log. A value that would read as
+// unset or empty is escaped in its first byte, as Zeek does.
+func appendTSV[T []byte | string](b []byte, s T) []byte {
+	if len(s) == 1 && s[0] == '-' {
+		return append(b, `\x2d`...)
+	}
+	if string(s) == "(empty)" {
+		return append(b, `\x28empty)`...)
+	}
+	return appendEscaped(b, s, 0)
+}
+
+// appendTSVElement writes one element of a set or vector.
+func appendTSVElement(b []byte, s string) []byte { return appendEscaped(b, s, ',') }
+
+func appendEscaped[T []byte | string](b []byte, s T, sep byte) []byte {
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			if r, n := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))])); r != utf8.RuneError || n > 1 {
+				i += n
+				continue
+			}
+		} else if c >= 0x20 && c != 0x7f && c != '\\' && (sep == 0 || c != sep) {
+			i++
+			continue
+		}
+		b = append(b, s[start:i]...)
+		if c == '\\' {
+			b = append(b, '\\', '\\')
+		} else {
+			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+		}
+		i++
+		start = i
+	}
+	return append(b, s[start:]...)
+}

@@ -1,0 +1,238 @@
+package sensor
+
+import (
+	"net/netip"
+
+	"tyto/internal/record"
+	"tyto/packet"
+	"tyto/protocol"
+	"tyto/session"
+)
+
+// lanes is the number of shards. It does not depend on the number of cores, so
+// that neither does what is found: a worker serves several lanes.
+const lanes = 16
+
+// networks are the home networks.
+type networks []netip.Prefix
+
+func (n networks) has(a packet.Addr) bool {
+	if n == nil {
+		return a.IsPrivate()
+	}
+	ip := a.Netip()
+	for _, p := range n {
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// lane is one shard: its sessions, their protocols, and where their records go.
+type lane struct {
+	set     *protocol.Set
+	home    networks
+	pool    session.Pool
+	tracker *session.Tracker
+	engine  *protocol.Engine
+	summary *Summary // nil if nobody will read it
+	streams []stream // what is written, by output
+	chunk   *chunk
+	key     uint64 // place of the next record in the order of the job
+	now     int64
+	scratch []byte
+	counts  counts
+	marks   map[session.UID]int // anomalies told, of sessions with many
+}
+
+// counts are a lane's parts of the stats record.
+type counts struct {
+	sessions, records, anomalies, shedRecords uint64
+}
+
+// stream is one output: the JSON lines, or one log.
+type stream struct {
+	schema *record.Schema // of the records it takes; nil for all
+	format record.Format
+}
+
+// chunk is what a worker wrote during a job, in order: entries, and their text
+// in pieces of about pieceBytes.
+type chunk struct {
+	enc     record.Encoder // holds the piece being written
+	entries []entry
+	full    [][]byte // pieces before it
+	spare   [][]byte
+}
+
+// entry is one record: where its text ends in its piece. It starts where the
+// one before ends.
+type entry struct {
+	key    uint64
+	stream uint16
+	piece  uint32
+	end    uint32
+}
+
+const (
+	pieceBytes  = 128 << 10
+	spareBytes  = 8 << 10 // room for a record that crosses the end
+	sparePieces = 8       // kept by a chunk for its next job
+)
+
+func (c *chunk) reset() {
+	for _, b := range c.full {
+		if len(c.spare) < sparePieces && cap(b) <= 2*pieceBytes {
+			c.spare = append(c.spare, b[:0])
+		}
+	}
+	clear(c.full)
+	c.full = c.full[:0]
+	c.enc.Buf = c.enc.Buf[:0]
+	c.entries = c.entries[:0]
+}
+
+// done notes that a record was written.
+func (c *chunk) done(key uint64, stream uint16) {
+	n := len(c.enc.Buf)
+	c.entries = append(c.entries, entry{key, stream, uint32(len(c.full)), uint32(n)})
+	if n < pieceBytes {
+		return
+	}
+	c.full = append(c.full, c.enc.Buf)
+	if k := len(c.spare); k > 0 {
+		c.enc.Buf, c.spare = c.spare[k-1], c.spare[:k-1]
+	} else {
+		c.enc.Buf = make([]byte, 0, pieceBytes+spareBytes)
+	}
+}
+
+// text returns the bytes of a piece up to end.
+func (c *chunk) text(piece, from, end uint32) []byte {
+	if int(piece) < len(c.full) {
+		return c.full[piece][from:end]
+	}
+	return c.enc.Buf[from:end]
+}
+
+// write encodes a record for every stream that takes its kind.
+func (l *lane) write(s *session.Session, schema *record.Schema, at int64, appendTo func(e *record.Encoder)) {
+	for i := range l.streams {
+		st := &l.streams[i]
+		if st.schema != nil && st.schema != schema || st.schema == nil && schema == NoticeSchema {
+			continue
+		}
+		e := &l.chunk.enc
+		e.Format = st.format
+		e.Begin2(schema, identity)
+		appendIdentity(e, s, at)
+		e.Sub(schema)
+		appendTo(e)
+		e.End()
+		l.chunk.done(l.key, uint16(i))
+	}
+}
+
+// Record implements protocol.Sink.
+func (l *lane) Record(f *protocol.Flow, r protocol.Record) {
+	l.counts.records++
+	if len(l.streams) > 0 {
+		l.write(f.Session, r.Schema(), f.Now, r.Append)
+	}
+}
+
+// maxAnomalies is how many anomalies one session may tell.
+const maxAnomalies = 32
+
+// Anomaly implements protocol.Sink.
+func (l *lane) Anomaly(f *protocol.Flow, a protocol.Anomaly) { l.anomaly(f.Session, a, f.Now) }
+
+func (l *lane) anomaly(s *session.Session, a protocol.Anomaly, now int64) {
+	n := l.marks[s.UID]
+	if n >= maxAnomalies {
+		l.counts.shedRecords++
+		return
+	}
+	l.marks[s.UID] = n + 1
+	l.counts.anomalies++
+	if l.summary != nil {
+		l.summary.anomaly(s, a)
+	}
+	l.write(s, AnomalySchema, now, func(e *record.Encoder) {
+		e.Str(a.Name)
+		e.Str(a.Detail)
+		e.Bool(false)
+		e.Str("tyto")
+		e.Str(a.Source)
+	})
+}
+
+// Observe implements protocol.Sink.
+func (l *lane) Observe(f *protocol.Flow, o protocol.Observation) {
+	if l.summary != nil {
+		l.summary.observe(f.Session, o)
+	}
+	note, msg := "", ""
+	switch o.Kind {
+	case protocol.Credential:
+		note, msg = "Cleartext_Credential", "A password crossed the network in the clear."
+	case protocol.LoginFailed:
+		note, msg = "Login_Failed", "A login was refused."
+	case protocol.Certificate:
+		note, msg = "Certificate", "The server's certificate should not be trusted."
+	case protocol.Tunnel:
+		note, msg = "Tunnel", "The session carries other traffic."
+	default:
+		return
+	}
+	s := f.Session
+	l.write(s, NoticeSchema, f.Now, func(e *record.Encoder) {
+		e.Str(note)
+		e.Str(msg)
+		e.Str(o.Value)
+		appendAddr(e, s.Orig)
+		appendAddr(e, s.Resp)
+		e.Uint(uint64(s.RespPort))
+	})
+}
+
+// handler is what a lane's tracker tells.
+type handler struct{ *lane }
+
+func (h handler) Data(s *session.Session, dir session.Direction, data []byte, now int64) bool {
+	return h.engine.Data(s, dir, data, now)
+}
+
+func (h handler) Gap(s *session.Session, dir session.Direction, n int, now int64) bool {
+	return h.engine.Gap(s, dir, n, now)
+}
+
+func (h handler) Anomaly(s *session.Session, name string, now int64) {
+	h.anomaly(s, protocol.Anomaly{Name: name, Source: "tcp"}, now)
+}
+
+func (h handler) Ended(s *session.Session, now int64) {
+	l := h.lane
+	l.engine.Close(s, s.Last)
+	f := l.engine.Flow(s)
+	l.counts.sessions++
+	if l.summary != nil {
+		l.summary.session(l.set, s, f)
+	}
+	if len(l.streams) > 0 {
+		l.writeSession(s, f)
+	}
+	l.engine.Release(s)
+	delete(l.marks, s.UID)
+}
+
+func (l *lane) writeSession(s *session.Session, f *protocol.Flow) {
+	l.write(s, SessionSchema, s.First, func(e *record.Encoder) { l.appendSession(e, s, f) })
+}
+
+// packet takes the next packet of the lane.
+func (l *lane) packet(p *packet.Packet, hash uint64, parent session.UID) {
+	l.now = p.Time
+	l.tracker.Packet(p, hash, parent)
+}

@@ -1,0 +1,151 @@
+package sensor
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+
+	"tyto/internal/record"
+)
+
+// output puts the records of the workers in order and writes them.
+type output struct {
+	streams []stream
+	writers []*bufio.Writer
+	closers []io.Closer
+	logs    Logs
+	places  []place // by worker
+}
+
+// place is how far a chunk is written.
+type place struct {
+	next        int // entry
+	piece, from uint32
+}
+
+const writerBytes = 256 << 10
+
+func newOutput(c Config) *output {
+	o := &output{logs: c.Logs}
+	if c.JSON != nil {
+		o.streams = append(o.streams, stream{format: record.JSON})
+		o.writers = append(o.writers, bufio.NewWriterSize(c.JSON, writerBytes))
+		o.closers = append(o.closers, nil)
+	}
+	if c.Logs == nil {
+		return o
+	}
+	kinds := []*record.Schema{SessionSchema, AnomalySchema, NoticeSchema}
+	for _, d := range c.Set.Definitions() {
+		for _, s := range d.Schemas {
+			if s.Log != "" && !slices.Contains(kinds, s) {
+				kinds = append(kinds, s)
+			}
+		}
+	}
+	for _, k := range kinds {
+		o.streams = append(o.streams, stream{schema: k, format: c.LogFormat})
+		o.writers = append(o.writers, nil)
+		o.closers = append(o.closers, nil)
+	}
+	return o
+}
+
+// write writes what the workers did for a job. Idle says that no other job
+// waits: what is buffered is passed on.
+func (o *output) write(j *job, idle bool) error {
+	o.places = append(o.places[:0], make([]place, len(j.chunks))...)
+	for {
+		best := -1
+		var key uint64
+		for w := range j.chunks {
+			if n := o.places[w].next; n < len(j.chunks[w].entries) {
+				if k := j.chunks[w].entries[n].key; best < 0 || k < key {
+					best, key = w, k
+				}
+			}
+		}
+		if best < 0 {
+			break
+		}
+		if err := o.writeKey(&j.chunks[best], &o.places[best], key); err != nil {
+			return err
+		}
+	}
+	if !idle {
+		return nil
+	}
+	return o.flush()
+}
+
+// writeKey writes the entries of a chunk with the given key.
+func (o *output) writeKey(c *chunk, p *place, key uint64) error {
+	for ; p.next < len(c.entries) && c.entries[p.next].key == key; p.next++ {
+		e := &c.entries[p.next]
+		if e.piece != p.piece {
+			p.piece, p.from = e.piece, 0
+		}
+		w := o.writers[e.stream]
+		if w == nil {
+			var err error
+			if w, err = o.open(int(e.stream)); err != nil {
+				return err
+			}
+		}
+		if _, err := w.Write(c.text(e.piece, p.from, e.end)); err != nil {
+			return fmt.Errorf("write records: %w", err)
+		}
+		p.from = e.end
+	}
+	return nil
+}
+
+func (o *output) open(i int) (*bufio.Writer, error) {
+	f, err := o.logs.Open(o.streams[i].schema)
+	if err != nil {
+		return nil, err
+	}
+	o.closers[i] = f
+	o.writers[i] = bufio.NewWriterSize(f, writerBytes)
+	return o.writers[i], nil
+}
+
+func (o *output) flush() error {
+	for _, w := range o.writers {
+		if w == nil {
+			continue
+		}
+		if err := w.Flush(); err != nil {
+			return fmt.Errorf("write records: %w", err)
+		}
+	}
+	return nil
+}
+
+func (o *output) close() error {
+	err := o.flush()
+	for _, c := range o.closers {
+		if c == nil {
+			continue
+		}
+		if e := c.Close(); err == nil && e != nil {
+			err = fmt.Errorf("close log: %w", e)
+		}
+	}
+	return err
+}
+
+// AppendStats writes the stats record as a JSON line.
+func (s *Stats) AppendStats(b []byte) []byte {
+	e := record.Encoder{Buf: b}
+	e.Begin(StatsSchema)
+	e.Time(s.Last)
+	e.Time(s.First)
+	for _, v := range [...]uint64{s.Packets, s.Bytes, s.Sessions, s.Records, s.Anomalies, s.Undecoded, s.Flawed, s.Fragments, s.FragmentsLost,
+		s.Gaps, s.GapBytes, s.ShedSessions, s.ShedStreams, s.ShedSeries, s.ShedRecords, s.Faults, s.PeakSessions} {
+		e.Uint(v)
+	}
+	e.End()
+	return e.Buf
+}

@@ -1,0 +1,532 @@
+package sensor
+
+import (
+	"cmp"
+	"maps"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"tyto/packet"
+	"tyto/protocol"
+	"tyto/session"
+)
+
+// Summary is what a first look at a capture needs: volumes, devices and their
+// names, and the sessions worth looking at. It is bounded: what does not fit is
+// counted in Overflow. A Summary is for one goroutine; merge brings those of
+// the lanes together.
+type Summary struct {
+	Apps     map[string]*Volume
+	Paths    [4]Volume // by Path
+	Devices  map[packet.Addr]*Device
+	Names    map[packet.Addr]string // domains that addresses were resolved from
+	Findings map[FindingKey]*Finding
+	Overflow uint64 // facts for which there was no room
+
+	home networks
+}
+
+// Path says between what networks bytes went.
+type Path uint8
+
+// Paths.
+const (
+	Internal Path = iota // between home networks
+	Outbound             // from home to elsewhere
+	Inbound              // from elsewhere to home
+	External             // between others
+)
+
+// Volume counts sessions and bytes.
+type Volume struct {
+	Sessions           uint64
+	OrigBytes          uint64 // payload by the originators
+	RespBytes          uint64 // payload by the responders
+	Encrypted          uint64 // bytes of both in sessions that cannot be read
+	Packets, WireBytes uint64
+}
+
+func (v *Volume) add(o *Volume) {
+	v.Sessions += o.Sessions
+	v.OrigBytes += o.OrigBytes
+	v.RespBytes += o.RespBytes
+	v.Encrypted += o.Encrypted
+	v.Packets += o.Packets
+	v.WireBytes += o.WireBytes
+}
+
+// Device is an address that took part in sessions.
+type Device struct {
+	Addr     packet.Addr
+	Local    bool
+	MAC      packet.MAC
+	Names    []Fact         // most telling first after Summary.Done
+	Users    []Fact         // accounts used from it
+	Software []Fact         // programs seen on it
+	Client   map[string]int // sessions it started, by app
+	Server   map[string]int // sessions it answered, by app
+	Sent     uint64         // payload bytes
+	Received uint64
+	Sessions int
+
+	attempts int         // connections it tried and that got nowhere
+	targets  [16]uint64  // addresses of these, hashed
+	ports    [16]uint64  // ports of these, hashed
+	example  session.UID // one of them
+}
+
+// Fact is a name and where it is from.
+type Fact struct{ Value, Source string }
+
+// Bounds of a Summary, per lane.
+const (
+	maxDevices  = 20000
+	maxFacts    = 8
+	maxApps     = 64
+	maxFindings = 4000
+	maxUIDs     = 5
+	maxNames    = 100000
+)
+
+// FindingKind orders findings: the more telling ones first.
+type FindingKind uint8
+
+// Kinds of findings.
+const (
+	FindScan FindingKind = iota
+	FindLogins
+	FindCredential
+	FindOddPort
+	FindTunnel
+	FindCertificate
+	FindAnomaly
+)
+
+var findingNames = [...]string{"scan", "failed logins", "plain credentials", "odd port", "tunnel", "certificate", "anomaly"}
+
+// String returns the kind in words.
+func (k FindingKind) String() string { return findingNames[k] }
+
+// FindingKey is what sessions are gathered by: one finding for each.
+type FindingKey struct {
+	Kind       FindingKind
+	Orig, Resp packet.Addr // zero where any
+	Port       uint16
+	Detail     string // app, account or fault
+}
+
+// Finding is something worth looking at.
+type Finding struct {
+	FindingKey
+	App      string
+	Sessions int
+	UIDs     []session.UID // the first few
+	First    int64         // ns
+	Extra    string        // a second detail: the name of a server
+	Targets  int           // of a scan: addresses
+	Ports    int           // of a scan: ports
+}
+
+func newSummary(home networks) *Summary {
+	return &Summary{
+		Apps: make(map[string]*Volume), Devices: make(map[packet.Addr]*Device), Names: make(map[packet.Addr]string),
+		Findings: make(map[FindingKey]*Finding), home: home,
+	}
+}
+
+func (m *Summary) device(a packet.Addr) *Device {
+	d := m.Devices[a]
+	if d == nil {
+		if len(m.Devices) >= maxDevices {
+			m.Overflow++
+			return nil
+		}
+		d = &Device{Addr: a, Local: m.home.has(a)}
+		m.Devices[a] = d
+	}
+	return d
+}
+
+// session counts a session that ended.
+func (m *Summary) session(set *protocol.Set, s *session.Session, f *protocol.Flow) {
+	app := set.AppName(s.App)
+	o, r := &s.Sides[session.Orig], &s.Sides[session.Resp]
+	v := Volume{Sessions: 1, OrigBytes: o.Bytes, RespBytes: r.Bytes, Packets: o.Packets + r.Packets, WireBytes: o.IPBytes + r.IPBytes}
+	if s.Flags&session.Encrypted != 0 {
+		v.Encrypted = o.Bytes + r.Bytes
+	}
+	if m.Apps[app] == nil {
+		m.Apps[app] = new(Volume)
+	}
+	m.Apps[app].add(&v)
+	m.paths(s, &v)
+
+	answered := r.Packets > 0
+	client, server := m.device(s.Orig), m.device(s.Resp)
+	if client != nil {
+		client.Sessions++
+		client.Sent += o.Bytes
+		client.Received += r.Bytes
+		client.learnMAC(s.MACs[session.Orig], s.Tunnel)
+		if answered || o.Bytes > 0 {
+			count(&client.Client, app)
+		}
+		if m.attempt(s, answered) {
+			client.attempts++
+			client.targets[hashAddr(s.Resp)>>6&15] |= 1 << (hashAddr(s.Resp) & 63)
+			client.ports[s.RespPort>>6&15] |= 1 << (s.RespPort & 63)
+			client.example = s.UID
+		}
+	}
+	if server != nil && answered {
+		server.Sessions++
+		server.Sent += r.Bytes
+		server.Received += o.Bytes
+		server.learnMAC(s.MACs[session.Resp], s.Tunnel)
+		count(&server.Server, app)
+	}
+	if d, ok := set.Lookup(app); ok && d.OddPort && s.Proto != 0 && answered && !slices.Contains(d.Ports, s.RespPort) {
+		m.find(FindingKey{Kind: FindOddPort, Resp: s.Resp, Port: s.RespPort, Detail: app}, s, app)
+	}
+	if f != nil {
+		if name, _ := f.Domain(); name != "" && !m.home.has(s.Resp) {
+			m.name(s.Resp, name)
+		}
+	}
+}
+
+func (m *Summary) paths(s *session.Session, v *Volume) {
+	from, to := m.home.has(s.Orig), m.home.has(s.Resp) || s.Resp.IsMulticast()
+	switch {
+	case from && to:
+		m.Paths[Internal].add(v)
+	case !from && !to:
+		m.Paths[External].add(v)
+	default:
+		out := Volume{Sessions: v.Sessions, OrigBytes: v.OrigBytes, Packets: v.Packets}
+		in := Volume{OrigBytes: v.RespBytes}
+		if v.Encrypted > 0 {
+			out.Encrypted, in.Encrypted = v.OrigBytes, v.RespBytes
+		}
+		if to {
+			out, in = in, out
+		}
+		m.Paths[Outbound].add(&out)
+		m.Paths[Inbound].add(&in)
+	}
+}
+
+// attempt reports whether a session got nowhere.
+func (m *Summary) attempt(s *session.Session, answered bool) bool {
+	switch s.State {
+	case session.StateREJ, session.StateRSTOS0, session.StateSH:
+		return true
+	case session.StateS0:
+		return s.Proto == packet.ProtoTCP
+	}
+	return false
+}
+
+func hashAddr(a packet.Addr) uint32 {
+	h := uint32(2166136261)
+	for _, c := range a[8:] {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return h ^ h>>15
+}
+
+func count(m *map[string]int, app string) {
+	if *m == nil {
+		*m = make(map[string]int, 2)
+	}
+	if _, ok := (*m)[app]; ok || len(*m) < maxApps {
+		(*m)[app]++
+	}
+}
+
+func (d *Device) learnMAC(mac packet.MAC, tunnel packet.Layer) {
+	if d.MAC.IsZero() && tunnel == packet.LayerNone && mac[0]&1 == 0 {
+		d.MAC = mac
+	}
+}
+
+func (m *Summary) find(k FindingKey, s *session.Session, app string) *Finding {
+	f := m.Findings[k]
+	if f == nil {
+		if len(m.Findings) >= maxFindings {
+			m.Overflow++
+			return nil
+		}
+		f = &Finding{FindingKey: k, App: app, First: s.First}
+		m.Findings[k] = f
+	}
+	if n := len(f.UIDs); n == 0 || f.UIDs[n-1] != s.UID {
+		f.Sessions++
+		if n < maxUIDs {
+			f.UIDs = append(f.UIDs, s.UID)
+		}
+	}
+	f.First = min(f.First, s.First)
+	return f
+}
+
+func (m *Summary) name(a packet.Addr, name string) {
+	if _, known := m.Names[a]; known {
+		return
+	}
+	if len(m.Names) >= maxNames {
+		m.Overflow++
+		return
+	}
+	m.Names[a] = strings.Clone(name)
+}
+
+// observe takes a fact.
+func (m *Summary) observe(s *session.Session, o protocol.Observation) {
+	switch o.Kind {
+	case protocol.HostName:
+		if d := m.device(o.Addr); d != nil {
+			learn(&d.Names, o)
+		}
+	case protocol.DomainName:
+		m.name(o.Addr, o.Value)
+	case protocol.UserName:
+		if d := m.device(o.Addr); d != nil {
+			learn(&d.Users, o)
+		}
+	case protocol.Software:
+		if d := m.device(o.Addr); d != nil {
+			learn(&d.Software, o)
+		}
+	case protocol.HardwareMAC:
+		if d := m.device(o.Addr); d != nil {
+			if mac, ok := parseMAC(o.Value); ok {
+				d.MAC = mac
+			}
+		}
+	case protocol.Credential:
+		m.find(FindingKey{Kind: FindCredential, Orig: s.Orig, Resp: s.Resp, Port: s.RespPort, Detail: strings.Clone(o.Value)}, s, o.Source)
+	case protocol.LoginFailed:
+		if f := m.find(FindingKey{Kind: FindLogins, Orig: s.Orig, Resp: s.Resp, Port: s.RespPort, Detail: o.Source}, s, o.Source); f != nil && f.Extra == "" {
+			f.Extra = strings.Clone(o.Value)
+		}
+	case protocol.Certificate:
+		m.find(FindingKey{Kind: FindCertificate, Resp: s.Resp, Port: s.RespPort, Detail: strings.Clone(o.Value)}, s, o.Source)
+	case protocol.Tunnel:
+		m.find(FindingKey{Kind: FindTunnel, Orig: s.Orig, Resp: s.Resp, Port: s.RespPort, Detail: strings.Clone(o.Value)}, s, o.Source)
+	}
+}
+
+func parseMAC(s string) (mac packet.MAC, ok bool) {
+	if len(s) != 17 {
+		return mac, false
+	}
+	for i := range mac {
+		for _, c := range s[i*3 : i*3+2] {
+			v := strings.IndexRune("0123456789abcdef", c|0x20)
+			if v < 0 {
+				return mac, false
+			}
+			mac[i] = mac[i]<<4 | byte(v)
+		}
+	}
+	return mac, true
+}
+
+func learn(facts *[]Fact, o protocol.Observation) {
+	for _, f := range *facts {
+		if f.Value == o.Value {
+			return
+		}
+	}
+	if len(*facts) < maxFacts {
+		*facts = append(*facts, Fact{strings.Clone(o.Value), o.Source})
+	}
+}
+
+// anomaly counts an anomaly by its name.
+func (m *Summary) anomaly(s *session.Session, a protocol.Anomaly) {
+	m.find(FindingKey{Kind: FindAnomaly, Detail: a.Name}, s, a.Source)
+}
+
+// link takes an ARP message.
+func (m *Summary) link(p *packet.Packet) {
+	if p.NLayers == 0 || p.Layers[p.NLayers-1] != packet.LayerARP || p.ARP.SenderIP.IsZero() {
+		return
+	}
+	if d := m.device(p.ARP.SenderIP); d != nil && p.ARP.SenderMAC[0]&1 == 0 {
+		d.MAC = p.ARP.SenderMAC
+	}
+}
+
+// merge adds what another Summary found.
+func (m *Summary) merge(o *Summary) {
+	m.Overflow += o.Overflow
+	for app, v := range o.Apps {
+		if m.Apps[app] == nil {
+			m.Apps[app] = new(Volume)
+		}
+		m.Apps[app].add(v)
+	}
+	for i := range m.Paths {
+		m.Paths[i].add(&o.Paths[i])
+	}
+	for a, n := range o.Names {
+		if have, ok := m.Names[a]; !ok || n < have {
+			m.Names[a] = n
+		}
+	}
+	for a, d := range o.Devices {
+		if m.Devices[a] == nil {
+			m.Devices[a] = d
+			continue
+		}
+		m.Devices[a].merge(d)
+	}
+	for k, f := range o.Findings {
+		have := m.Findings[k]
+		if have == nil {
+			m.Findings[k] = f
+			continue
+		}
+		have.Sessions += f.Sessions
+		have.First = min(have.First, f.First)
+		have.UIDs = append(have.UIDs, f.UIDs...)
+		slices.SortFunc(have.UIDs, compareUID)
+		have.UIDs = have.UIDs[:min(len(have.UIDs), maxUIDs)]
+		if have.Extra == "" || f.Extra != "" && f.Extra < have.Extra {
+			have.Extra = f.Extra
+		}
+	}
+}
+
+func compareUID(a, b session.UID) int {
+	return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
+}
+
+func (d *Device) merge(o *Device) {
+	if d.MAC.IsZero() || !o.MAC.IsZero() && slices.Compare(o.MAC[:], d.MAC[:]) < 0 {
+		d.MAC = o.MAC
+	}
+	for _, p := range [...]struct{ to, from *[]Fact }{{&d.Names, &o.Names}, {&d.Users, &o.Users}, {&d.Software, &o.Software}} {
+		for _, f := range *p.from {
+			if !slices.ContainsFunc(*p.to, func(g Fact) bool { return g.Value == f.Value }) {
+				*p.to = append(*p.to, f)
+			}
+		}
+	}
+	for _, p := range [...]struct {
+		to   *map[string]int
+		from map[string]int
+	}{{&d.Client, o.Client}, {&d.Server, o.Server}} {
+		for app, n := range p.from {
+			if *p.to == nil {
+				*p.to = make(map[string]int)
+			}
+			(*p.to)[app] += n
+		}
+	}
+	d.Sent += o.Sent
+	d.Received += o.Received
+	d.Sessions += o.Sessions
+	d.attempts += o.attempts
+	for i := range d.targets {
+		d.targets[i] |= o.targets[i]
+		d.ports[i] |= o.ports[i]
+	}
+	if compareUID(o.example, d.example) > 0 {
+		d.example = o.example
+	}
+}
+
+// Thresholds of what is told as a scan: as Zeek's scan policy, by failed
+// attempts at distinct addresses or ports within the capture.
+const (
+	scanTargets = 20
+	scanPorts   = 15
+)
+
+// Scans adds a finding for every device that tried many addresses or ports in
+// vain. It is called once, after everything was merged.
+func (m *Summary) Scans() {
+	for _, d := range m.Devices {
+		targets, ports := popcount(&d.targets), popcount(&d.ports)
+		if targets < scanTargets && ports < scanPorts {
+			continue
+		}
+		k := FindingKey{Kind: FindScan, Orig: d.Addr}
+		m.Findings[k] = &Finding{FindingKey: k, Sessions: d.attempts, Targets: targets, Ports: ports, UIDs: []session.UID{d.example}}
+	}
+}
+
+func popcount(b *[16]uint64) (n int) {
+	for _, w := range b {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// SortedDevices returns the devices, home first, by the bytes they moved.
+func (m *Summary) SortedDevices() []*Device {
+	list := slices.Collect(maps.Values(m.Devices))
+	slices.SortFunc(list, func(a, b *Device) int {
+		if a.Local != b.Local {
+			if a.Local {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.Sent+b.Received, a.Sent+a.Received), slices.Compare(a.Addr[:], b.Addr[:]))
+	})
+	return list
+}
+
+// SortedFindings returns the findings by kind, and by sessions within a kind.
+func (m *Summary) SortedFindings() []*Finding {
+	list := slices.Collect(maps.Values(m.Findings))
+	slices.SortFunc(list, func(a, b *Finding) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(b.Sessions, a.Sessions), cmp.Compare(a.First, b.First),
+			slices.Compare(a.Resp[:], b.Resp[:]), slices.Compare(a.Orig[:], b.Orig[:]), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Detail, b.Detail))
+	})
+	return list
+}
+
+// Name returns the best name of an address: a device's own, or the domain it
+// was resolved from, or "".
+func (m *Summary) Name(a packet.Addr) string {
+	if d := m.Devices[a]; d != nil && len(d.Names) > 0 {
+		return slices.MinFunc(d.Names, func(x, y Fact) int {
+			return cmp.Or(cmp.Compare(nameRank(x.Source), nameRank(y.Source)), cmp.Compare(x.Value, y.Value))
+		}).Value
+	}
+	return m.Names[a]
+}
+
+// nameRank orders the sources of a device's name by how well they know it.
+func nameRank(source string) int {
+	for i, s := range [...]string{"dhcp", "kerberos", "ntlm", "smb", "mdns", "llmnr", "nbns", "nbdgm"} {
+		if s == source {
+			return i
+		}
+	}
+	return 100
+}
+
+// Prefixes parses home networks.
+func Prefixes(list []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, s := range list {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			a, err2 := netip.ParseAddr(s)
+			if err2 != nil {
+				return nil, err
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}
