@@ -467,4 +467,3 @@ func BenchmarkTracker(b *testing.B) {
 		i++
 	}
 }
-
