@@ -2,6 +2,8 @@ package protocol
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 
 	"tyto/packet"
 	"tyto/session"
@@ -181,10 +183,25 @@ func (e *Engine) guard(f *Flow, more *bool) {
 		if f.def != nil {
 			name = f.def.Name
 		}
-		e.LastFault = fmt.Sprintf("%s: %v", name, r)
+		e.LastFault = fmt.Sprintf("%s: %v at %s", name, r, faultSite())
 		f.phase, f.analyzer = finished, nil
 		e.dropBuffers(f)
 		*more = false
+	}
+}
+
+// faultSite names the function and line that panicked.
+func faultSite() string {
+	pc := make([]uintptr, 16)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc)])
+	for {
+		f, more := frames.Next()
+		if strings.HasPrefix(f.Function, "tyto/") {
+			return fmt.Sprintf("%s:%d", f.Function, f.Line)
+		}
+		if !more {
+			return "unknown"
+		}
 	}
 }
 
@@ -280,11 +297,13 @@ func (e *Engine) probe(f *Flow, dir session.Direction, data []byte) {
 		f.first, dir = f.first.Other(), dir.Other()
 	}
 	e.start(f, which)
-	if !held {
+	switch {
+	case f.phase != reading: // recognised, not read
+	case held:
+		e.replay(f, f.first)
+	default:
 		e.feed(f, dir, data)
-		return
 	}
-	e.replay(f, f.first)
 }
 
 // clip returns the part of a stream's start that probes see.

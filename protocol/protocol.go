@@ -147,7 +147,9 @@ type Idler interface {
 	Idle() bool
 }
 
-// Record is one thing an analyzer read: a log line.
+// Record is one thing an analyzer read: a log line. Its time is that of the
+// packet at hand, unless it has a method When() int64 that says otherwise (the
+// time of the query, for a record about query and response).
 type Record interface {
 	// Schema describes the record's fields. It is always the same value.
 	Schema() *record.Schema
@@ -187,9 +189,9 @@ const (
 type Observation struct {
 	Kind   ObservationKind
 	Addr   packet.Addr // whom it is about; the zero value: see Kind
-	Value  string
-	Source string // protocol that shows it: "dhcp", "sni", "ntlm"
-	TTL    uint32 // seconds, for DomainName
+	Value  string      // valid until Observe returns: who keeps it clones it
+	Source string      // protocol that shows it: "dhcp", "sni", "ntlm"
+	TTL    uint32      // seconds, for DomainName
 }
 
 var observationNames = [...]string{"none", "host_name", "domain_name", "server_name", "user_name", "software", "credential",

@@ -137,9 +137,14 @@ func (l *lane) write(s *session.Session, schema *record.Schema, at int64, append
 // Record implements protocol.Sink.
 func (l *lane) Record(f *protocol.Flow, r protocol.Record) {
 	l.counts.records++
-	if len(l.streams) > 0 {
-		l.write(f.Session, r.Schema(), f.Now, r.Append)
+	if len(l.streams) == 0 {
+		return
 	}
+	at := f.Now
+	if w, ok := r.(interface{ When() int64 }); ok {
+		at = w.When()
+	}
+	l.write(f.Session, r.Schema(), at, r.Append)
 }
 
 // maxAnomalies is how many anomalies one session may tell.

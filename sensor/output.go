@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"tyto/internal/record"
+	"tyto/protocol"
 )
 
 // output puts the records of the workers in order and writes them.
@@ -16,6 +18,21 @@ type output struct {
 	closers []io.Closer
 	logs    Logs
 	places  []place // by worker
+}
+
+// Schemas returns the schemas of all records that an analysis with a set of
+// protocols may write: tyto's own first, then the protocols' by kind.
+func Schemas(set *protocol.Set) []*record.Schema {
+	var kinds []*record.Schema
+	for _, d := range set.Definitions() {
+		for _, s := range d.Schemas {
+			if !slices.Contains(kinds, s) {
+				kinds = append(kinds, s)
+			}
+		}
+	}
+	slices.SortStableFunc(kinds, func(a, b *record.Schema) int { return strings.Compare(a.Kind, b.Kind) })
+	return append([]*record.Schema{SessionSchema, AnomalySchema, NoticeSchema, StatsSchema}, kinds...)
 }
 
 // place is how far a chunk is written.
@@ -36,15 +53,10 @@ func newOutput(c Config) *output {
 	if c.Logs == nil {
 		return o
 	}
-	kinds := []*record.Schema{SessionSchema, AnomalySchema, NoticeSchema}
-	for _, d := range c.Set.Definitions() {
-		for _, s := range d.Schemas {
-			if s.Log != "" && !slices.Contains(kinds, s) {
-				kinds = append(kinds, s)
-			}
+	for _, k := range Schemas(c.Set) {
+		if k.Log == "" {
+			continue
 		}
-	}
-	for _, k := range kinds {
 		o.streams = append(o.streams, stream{schema: k, format: c.LogFormat})
 		o.writers = append(o.writers, nil)
 		o.closers = append(o.closers, nil)

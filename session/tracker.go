@@ -328,9 +328,25 @@ func (t *Tracker) datagram(s *Session, dir Direction, p *packet.Packet) {
 	if p.PayloadBytes > 0 {
 		s.Series.AddPacket(t.pool, p.Time, dir, 0, int(p.PayloadBytes))
 	}
-	if s.Flags&Quiet == 0 && len(p.Payload) > 0 && !t.handler.Data(s, dir, p.Payload, p.Time) {
-		s.Flags |= Quiet
+	if s.Flags&Quiet != 0 || len(p.Payload) == 0 {
+		return
 	}
+	if s.Proto != packet.ProtoSCTP {
+		if !t.handler.Data(s, dir, p.Payload, p.Time) {
+			s.Flags |= Quiet
+		}
+		return
+	}
+	flips := s.Flags & Flipped
+	sctpMessages(p.Payload, func(message []byte) bool {
+		if s.Flags&Flipped != flips {
+			dir, flips = dir.Other(), s.Flags&Flipped
+		}
+		if !t.handler.Data(s, dir, message, p.Time) {
+			s.Flags |= Quiet
+		}
+		return s.Flags&Quiet == 0
+	})
 }
 
 // tcp handles a segment.

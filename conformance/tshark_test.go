@@ -1,0 +1,181 @@
+package conformance
+
+import (
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// oracle is a fact that both programs read from a capture.
+type oracle struct {
+	name   string
+	filter string   // tshark display filter
+	field  string   // tshark field that holds it
+	stream []string // tshark fields that identify where it was seen
+	ours   func(r *rec) []string
+	norm   func(string) string
+}
+
+// split separates the values tshark joins.
+func split(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == '\x1f' })
+}
+
+var oracles = []oracle{
+	{name: "SNI", filter: "tls.handshake.type==1", field: "tls.handshake.extensions_server_name", ours: func(r *rec) []string { return one(r.ServerName, r.Record == "tls" || r.Record == "quic") }, norm: strings.ToLower},
+	{name: "JA3", filter: "tls.handshake.type==1", field: "tls.handshake.ja3", ours: func(r *rec) []string { return one(r.JA3, r.Record == "tls") }},
+	{name: "JA3S", filter: "tls.handshake.type==2", field: "tls.handshake.ja3s", ours: func(r *rec) []string { return one(r.JA3S, r.Record == "tls") }},
+	{name: "HASSH", filter: "ssh.kex.hassh", field: "ssh.kex.hassh", ours: func(r *rec) []string { return one(r.HASSH, r.Record == "ssh") }},
+	{name: "HASSH server", filter: "ssh.kex.hasshserver", field: "ssh.kex.hasshserver", ours: func(r *rec) []string { return one(r.HASSHServer, r.Record == "ssh") }},
+	{name: "certificate serial", filter: "tls.handshake.type==11", field: "x509af.serialNumber", ours: func(r *rec) []string { return one(r.Serial, r.Record == "x509") }, norm: serial},
+	{name: "DNS query", filter: "dns.flags.response==0 && !mdns && !llmnr && !nbns && !icmp && !icmpv6", field: "dns.qry.name", ours: func(r *rec) []string { return one(r.Query, r.Record == "dns") }, norm: dnsName},
+	{name: "DNS A answer", filter: "dns.flags.response==1 && !mdns && !llmnr && !nbns && !icmp && !icmpv6", field: "dns.a", ours: answers},
+	{name: "DNS AAAA answer", filter: "dns.flags.response==1 && !mdns && !llmnr && !nbns && !icmp && !icmpv6", field: "dns.aaaa", ours: answers},
+}
+
+func one(s string, ok bool) []string {
+	if !ok || s == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+func answers(r *rec) []string {
+	list, _ := r.Answers.([]any)
+	if r.Record != "dns" {
+		return nil
+	}
+	var out []string
+	for _, a := range list {
+		out = append(out, fmt.Sprint(a))
+	}
+	return out
+}
+
+// serial makes both programs' forms of a serial number equal.
+func serial(s string) string {
+	s = strings.ToUpper(strings.NewReplacer(":", "", "0x", "", "-", "").Replace(s))
+	return strings.TrimLeft(s, "0")
+}
+
+func dnsName(s string) string {
+	s = strings.ToLower(strings.TrimSuffix(s, "."))
+	if s == "<root>" {
+		return ""
+	}
+	return s
+}
+
+// TestTshark compares what both programs read from every capture that holds any
+// of it: each value tshark shows must be in tyto's records.
+func TestTshark(t *testing.T) {
+	dir := captures(t)
+	if _, err := exec.LookPath("tshark"); err != nil {
+		t.Skip(err)
+	}
+	type count struct{ agreed, missed int }
+	sums := make(map[string]*count)
+	examples := make(map[string][]string)
+	for _, name := range files(t, dir) {
+		kinds := relevant(name)
+		if len(kinds) == 0 {
+			continue
+		}
+		text, _, err := analyze(name)
+		if err != nil && len(text) == 0 {
+			continue
+		}
+		recs := records(t, text)
+		var list []oracle
+		for _, o := range oracles {
+			if slices.Contains(kinds, o.name[:3]) {
+				list = append(list, o)
+			}
+		}
+		theirs := tshark(name, list)
+		for i, o := range list {
+			norm := o.norm
+			if norm == nil {
+				norm = func(s string) string { return s }
+			}
+			have := make(map[string]bool)
+			for k := range recs {
+				for _, v := range o.ours(&recs[k]) {
+					have[norm(v)] = true
+				}
+			}
+			if sums[o.name] == nil {
+				sums[o.name] = new(count)
+			}
+			seen := make(map[string]bool)
+			for _, v := range theirs[i] {
+				v = norm(v)
+				if v == "" || seen[v] {
+					continue
+				}
+				seen[v] = true
+				if have[v] {
+					sums[o.name].agreed++
+					continue
+				}
+				sums[o.name].missed++
+				examples[o.name] = append(examples[o.name], strings.TrimPrefix(name, dir+"/")+" "+v)
+			}
+		}
+	}
+	for _, o := range oracles {
+		c := sums[o.name]
+		if c == nil || c.agreed+c.missed == 0 {
+			continue
+		}
+		rate := 100 * float64(c.agreed) / float64(c.agreed+c.missed)
+		t.Logf("%s: %d of %d values agree with tshark: %.2f %%", o.name, c.agreed, c.agreed+c.missed, rate)
+		for _, e := range examples[o.name][:min(8, len(examples[o.name]))] {
+			t.Logf("    not in tyto's records: %s", e)
+		}
+		if rate < 97 {
+			t.Errorf("%s: %.2f %% agree, want at least 97 %%", o.name, rate)
+		}
+	}
+}
+
+// relevant says which oracles are asked about a capture: tshark takes half a
+// second a file, and most captures hold nothing of interest here.
+func relevant(name string) []string {
+	lower := strings.ToLower(name)
+	var kinds []string
+	for _, k := range [...]struct{ part, kinds string }{
+		{"tls", "SNI JA3 cer"}, {"ssl", "SNI JA3 cer"}, {"https", "SNI JA3 cer"}, {"quic", "SNI"}, {"x509", "SNI JA3 cer"}, {"ja3", "SNI JA3 cer"}, {"cert", "SNI JA3 cer"},
+		{"ssh", "HAS"}, {"hassh", "HAS"}, {"dns", "DNS"}, {"1kxun", "DNS SNI JA3 cer"}, {"facebook", "SNI JA3 cer DNS"}, {"mercury", "SNI JA3"},
+	} {
+		if strings.Contains(lower, k.part) {
+			kinds = append(kinds, strings.Fields(k.kinds)...)
+		}
+	}
+	return kinds
+}
+
+// tshark returns the values of each oracle's field in a capture.
+func tshark(name string, list []oracle) [][]string {
+	args := []string{"-r", name, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=\x1f", "-o", "tcp.desegment_tcp_streams:true"}
+	var filters []string
+	for _, o := range list {
+		args = append(args, "-e", o.field)
+		if !slices.Contains(filters, "("+o.filter+")") {
+			filters = append(filters, "("+o.filter+")")
+		}
+	}
+	args = append(args, "-Y", strings.Join(filters, " || "))
+	out, _ := exec.Command("tshark", args...).Output() // what it printed before it failed counts
+	res := make([][]string, len(list))
+	for line := range strings.Lines(string(out)) {
+		for i, col := range strings.Split(strings.TrimSuffix(line, "\n"), "\t") {
+			if i < len(list) {
+				res[i] = append(res[i], split(col)...)
+			}
+		}
+	}
+	return res
+}
