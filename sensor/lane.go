@@ -2,6 +2,7 @@ package sensor
 
 import (
 	"net/netip"
+	"strings"
 
 	"tyto/internal/record"
 	"tyto/packet"
@@ -42,6 +43,7 @@ type lane struct {
 	key     uint64 // place of the next record in the order of the job
 	now     int64
 	scratch []byte
+	hole    int // where the record being written lacks a domain, 0 for nowhere
 	counts  counts
 	marks   map[session.UID]int // anomalies told, of sessions with many
 }
@@ -62,6 +64,8 @@ type stream struct {
 type chunk struct {
 	enc     record.Encoder // holds the piece being written
 	entries []entry
+	answers []answer
+	holes   []hole
 	full    [][]byte // pieces before it
 	spare   [][]byte
 }
@@ -70,10 +74,13 @@ type chunk struct {
 // one before ends.
 type entry struct {
 	key    uint64
-	stream uint16
+	stream uint16 // answerEntry: no text, the next of answers
+	hole   bool   // the next of holes belongs to it
 	piece  uint32
 	end    uint32
 }
+
+const answerEntry = 0xffff
 
 const (
 	pieceBytes  = 128 << 10
@@ -91,12 +98,14 @@ func (c *chunk) reset() {
 	c.full = c.full[:0]
 	c.enc.Buf = c.enc.Buf[:0]
 	c.entries = c.entries[:0]
+	clear(c.answers)
+	c.answers, c.holes = c.answers[:0], c.holes[:0]
 }
 
 // done notes that a record was written.
-func (c *chunk) done(key uint64, stream uint16) {
+func (c *chunk) done(key uint64, stream uint16, hole bool) {
 	n := len(c.enc.Buf)
-	c.entries = append(c.entries, entry{key, stream, uint32(len(c.full)), uint32(n)})
+	c.entries = append(c.entries, entry{key, stream, hole, uint32(len(c.full)), uint32(n)})
 	if n < pieceBytes {
 		return
 	}
@@ -130,7 +139,12 @@ func (l *lane) write(s *session.Session, schema *record.Schema, at int64, append
 		e.Sub(schema)
 		appendTo(e)
 		e.End()
-		l.chunk.done(l.key, uint16(i))
+		open := l.hole > 0
+		if open {
+			l.chunk.holes = append(l.chunk.holes, hole{resolution{s.Orig, s.Resp}, uint32(l.hole)})
+			l.hole = 0
+		}
+		l.chunk.done(l.key, uint16(i), open)
 	}
 }
 
@@ -180,6 +194,13 @@ func (l *lane) Observe(f *protocol.Flow, o protocol.Observation) {
 	}
 	note, msg := "", ""
 	switch o.Kind {
+	case protocol.DomainName:
+		if len(l.streams) > 0 {
+			c := l.chunk
+			c.entries = append(c.entries, entry{key: l.key, stream: answerEntry})
+			c.answers = append(c.answers, answer{resolution{f.Session.Orig, o.Addr}, strings.Clone(o.Value)})
+		}
+		return
 	case protocol.Credential:
 		note, msg = "Cleartext_Credential", "A password crossed the network in the clear."
 	case protocol.LoginFailed:

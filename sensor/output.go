@@ -18,6 +18,8 @@ type output struct {
 	closers []io.Closer
 	logs    Logs
 	places  []place // by worker
+	names   resolved
+	scratch []byte
 }
 
 // Schemas returns the schemas of all records that an analysis with a set of
@@ -37,8 +39,9 @@ func Schemas(set *protocol.Set) []*record.Schema {
 
 // place is how far a chunk is written.
 type place struct {
-	next        int // entry
-	piece, from uint32
+	next         int // entry
+	answer, hole int // the next of each
+	piece, from  uint32
 }
 
 const writerBytes = 256 << 10
@@ -95,6 +98,12 @@ func (o *output) write(j *job, idle bool) error {
 func (o *output) writeKey(c *chunk, p *place, key uint64) error {
 	for ; p.next < len(c.entries) && c.entries[p.next].key == key; p.next++ {
 		e := &c.entries[p.next]
+		if e.stream == answerEntry {
+			a := &c.answers[p.answer]
+			o.names.add(a.resolution, a.name)
+			p.answer++
+			continue
+		}
 		if e.piece != p.piece {
 			p.piece, p.from = e.piece, 0
 		}
@@ -103,6 +112,21 @@ func (o *output) writeKey(c *chunk, p *place, key uint64) error {
 			var err error
 			if w, err = o.open(int(e.stream)); err != nil {
 				return err
+			}
+		}
+		if e.hole {
+			h := &c.holes[p.hole]
+			p.hole++
+			if name := o.names.name(h.resolution); name != "" {
+				var replaces uint32
+				o.scratch, replaces = fill(o.scratch[:0], o.streams[e.stream].format, name)
+				if _, err := w.Write(c.text(e.piece, p.from, h.at)); err != nil {
+					return fmt.Errorf("write records: %w", err)
+				}
+				p.from = h.at + replaces
+				if _, err := w.Write(o.scratch); err != nil {
+					return fmt.Errorf("write records: %w", err)
+				}
 			}
 		}
 		if _, err := w.Write(c.text(e.piece, p.from, e.end)); err != nil {

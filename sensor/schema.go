@@ -181,6 +181,9 @@ func (l *lane) appendSession(e *record.Encoder, s *session.Session, f *protocol.
 		e.Uint(1)
 	}
 	e.Bool(s.Flags&session.Encrypted != 0)
+	if domain == "" && !s.Resp.IsMulticast() {
+		l.hole = len(e.Buf)
+	}
 	e.Str(domain)
 	e.Str(source)
 	appendVLAN(e, s.VLAN)

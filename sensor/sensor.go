@@ -259,7 +259,7 @@ func (e *engine) prepare(j *job) {
 			if sec := p.Time / 1e9; sec != e.seconds {
 				e.seconds = sec
 				j.ticks = append(j.ticks, tick{i, p.Time})
-				e.tunnels.key = orderKey(i, lanes)
+				e.tunnels.key = tickKey(i, lanes)
 				e.tunnels.tracker.Advance(p.Time)
 			}
 		}
@@ -286,7 +286,7 @@ func (e *engine) prepare(j *job) {
 	}
 	j.last = e.stats.Last
 	if j.flush {
-		e.tunnels.key = orderKey(n, lanes)
+		e.tunnels.key = tickKey(n, lanes)
 		e.tunnels.tracker.Flush(j.step, e.stats.Last)
 	}
 }
@@ -295,7 +295,7 @@ func (e *engine) prepare(j *job) {
 func (e *engine) carriers(j *job, i int, p *packet.Packet) {
 	var parent session.UID
 	l := e.tunnels
-	l.key = orderKey(i, lanes)
+	l.key = packetKey(i, lanes)
 	for k := 0; k < int(p.NOuters); k++ {
 		o := &p.Outers[k]
 		c := &e.carrier
@@ -326,8 +326,10 @@ func (e *engine) carriers(j *job, i int, p *packet.Packet) {
 	j.parents[i] = parent
 }
 
-// orderKey places output within a job: by packet, then by lane.
-func orderKey(index, lane int) uint64 { return uint64(index)<<8 | uint64(lane) }
+// tickKey and packetKey place output within a job: by packet, what the passing
+// of time before it caused first, then by lane.
+func tickKey(index, lane int) uint64   { return uint64(index)<<9 | uint64(lane) }
+func packetKey(index, lane int) uint64 { return uint64(index)<<9 | 1<<8 | uint64(lane) }
 
 func (e *engine) dispatch(j *job, queues []chan *job, ordered chan<- *job) {
 	j.pending.Store(int32(len(queues)))
@@ -356,7 +358,7 @@ func (e *engine) work(w int, j *job) {
 			continue
 		}
 		l := e.lanes[n]
-		l.key = orderKey(i, n)
+		l.key = packetKey(i, n)
 		var parent session.UID
 		if len(j.parents) > 0 {
 			parent = j.parents[i]
@@ -373,7 +375,7 @@ func (e *engine) work(w int, j *job) {
 	if j.flush {
 		for n := w; n < lanes; n += e.workers {
 			l := e.lanes[n]
-			l.key = orderKey(len(j.packets), n)
+			l.key = tickKey(len(j.packets), n)
 			l.tracker.Flush(j.step, j.last)
 		}
 	}
@@ -382,7 +384,7 @@ func (e *engine) work(w int, j *job) {
 func (e *engine) advance(w, index int, now int64) {
 	for n := w; n < lanes; n += e.workers {
 		l := e.lanes[n]
-		l.key = orderKey(index, n)
+		l.key = tickKey(index, n)
 		l.tracker.Advance(now)
 	}
 }

@@ -52,6 +52,10 @@ func (e *Encoder) Begin2(kind, first *Schema) {
 	e.schema = first
 }
 
+// Continue starts in the middle of a record: the fields of s are written with
+// separators in front. There is no End.
+func (e *Encoder) Continue(s *Schema) { e.schema, e.next, e.first = s, 0, false }
+
 // End finishes the record. It panics if the record did not write all the
 // fields of its schema: a mistake in the program, found by any test of it.
 func (e *Encoder) End() {
