@@ -276,6 +276,9 @@ func (m *Summary) name(a packet.Addr, name string) {
 	if _, known := m.Names[a]; known {
 		return
 	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return // a server asked for by its address
+	}
 	if len(m.Names) >= maxNames {
 		m.Overflow++
 		return

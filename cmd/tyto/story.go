@@ -101,7 +101,10 @@ func (s story) encrypted() string {
 func (s story) heading(text string) { s.line(cyan, "\n"+text, "") }
 
 func (s story) devices(m *sensor.Summary) {
-	list := slices.DeleteFunc(m.SortedDevices(), func(d *sensor.Device) bool { return d.Addr.IsMulticast() || d.Addr.IsZero() })
+	list := slices.DeleteFunc(m.SortedDevices(), func(d *sensor.Device) bool {
+		silent := d.Sent == 0 && len(d.Client) == 0 && len(d.Server) == 0 && len(d.Names) == 0
+		return silent || d.Addr.IsMulticast() || d.Addr.IsZero()
+	})
 	local := 0
 	for _, d := range list {
 		if d.Local {
@@ -251,7 +254,7 @@ func (s story) findingText(m *sensor.Summary, f *sensor.Finding) string {
 	}
 	switch f.Kind {
 	case sensor.FindScan:
-		return fmt.Sprintf("%s tried %d addresses and %d ports or more in vain, %s connections", who(f.Orig), f.Targets, f.Ports, thousands(uint64(f.Sessions)))
+		return fmt.Sprintf("%s tried %d addresses, %d ports in vain (%s times)", who(f.Orig), f.Targets, f.Ports, thousands(uint64(f.Sessions)))
 	case sensor.FindLogins:
 		return fmt.Sprintf("%s was refused by %s of %s%s (%s)", who(f.Orig), f.Detail, at, times, printable(f.Extra))
 	case sensor.FindCredential:
