@@ -1,0 +1,12 @@
+package iax2
+
+import (
+	"testing"
+
+	"tyto/internal/flowtest"
+	"tyto/packet"
+)
+
+func TestGolden(t *testing.T) { flowtest.Golden(t, Definition) }
+
+func FuzzAnalyzer(f *testing.F) { flowtest.Fuzz(f, packet.ProtoUDP, 4569, Definition) }

@@ -1,0 +1,12 @@
+package openvpn
+
+import (
+	"testing"
+
+	"tyto/internal/flowtest"
+	"tyto/packet"
+)
+
+func TestGolden(t *testing.T) { flowtest.Golden(t, Definition) }
+
+func FuzzAnalyzer(f *testing.F) { flowtest.Fuzz(f, packet.ProtoUDP, 1194, Definition) }

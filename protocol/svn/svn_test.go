@@ -1,0 +1,12 @@
+package svn
+
+import (
+	"testing"
+
+	"tyto/internal/flowtest"
+	"tyto/packet"
+)
+
+func TestGolden(t *testing.T) { flowtest.Golden(t, Definition) }
+
+func FuzzAnalyzer(f *testing.F) { flowtest.Fuzz(f, packet.ProtoTCP, 3690, Definition) }

@@ -1,0 +1,14 @@
+package syslog
+
+import (
+	"testing"
+
+	"tyto/internal/flowtest"
+	"tyto/packet"
+)
+
+func TestGolden(t *testing.T) { flowtest.Golden(t, Definition) }
+
+func FuzzAnalyzer(f *testing.F) { flowtest.Fuzz(f, packet.ProtoUDP, 514, Definition) }
+
+func FuzzStream(f *testing.F) { flowtest.Fuzz(f, packet.ProtoTCP, 514, Definition) }

@@ -1,0 +1,309 @@
+package tls
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"math/big"
+	"net/netip"
+	"strconv"
+
+	"tyto/internal/record"
+	"tyto/internal/wire"
+	"tyto/internal/x509lite"
+	"tyto/protocol"
+	"tyto/session"
+)
+
+// CertificateSchema describes the record of one certificate.
+var CertificateSchema = record.New("x509", "x509", "One certificate that a side of a TLS session sent.",
+	record.Field{Name: "fingerprint", Type: record.String, Doc: "SHA-256 of the certificate."},
+	record.Field{Name: "certificate.version", Type: record.Count, Doc: "Version of the format: 1 to 3."},
+	record.Field{Name: "certificate.serial", Type: record.String, Doc: "Serial number, in hexadecimal."},
+	record.Field{Name: "certificate.subject", Type: record.String, Doc: "Whom the certificate is for."},
+	record.Field{Name: "certificate.issuer", Type: record.String, Doc: "Who signed it."},
+	record.Field{Name: "certificate.not_valid_before", Type: record.Time, Doc: "Start of its validity."},
+	record.Field{Name: "certificate.not_valid_after", Type: record.Time, Doc: "End of its validity."},
+	record.Field{Name: "certificate.key_alg", Type: record.String, Doc: "Algorithm of the public key."},
+	record.Field{Name: "certificate.sig_alg", Type: record.String, Doc: "Algorithm of the signature."},
+	record.Field{Name: "certificate.key_type", Type: record.String, Doc: "Kind of public key: rsa, ecdsa, dsa, ed25519, …"},
+	record.Field{Name: "certificate.key_length", Type: record.Count, Doc: "Length of the public key in bits."},
+	record.Field{Name: "certificate.exponent", Type: record.String, Doc: "Exponent of an RSA key."},
+	record.Field{Name: "certificate.curve", Type: record.String, Doc: "Curve of an ECDSA key."},
+	record.Field{Name: "san.dns", Type: record.Strings, Doc: "Alternative names: hosts."},
+	record.Field{Name: "san.uri", Type: record.Strings, Doc: "Alternative names: URIs."},
+	record.Field{Name: "san.email", Type: record.Strings, Doc: "Alternative names: mail addresses."},
+	record.Field{Name: "san.ip", Type: record.Addrs, Doc: "Alternative names: IP addresses."},
+	record.Field{Name: "basic_constraints.ca", Type: record.Bool, Doc: "Whether it may sign other certificates."},
+	record.Field{Name: "basic_constraints.path_len", Type: record.Count, Doc: "How many certificates may stand between it and the last one."},
+	record.Field{Name: "host_cert", Type: record.Bool, Doc: "Whether it is the sender's own rather than one of the chain above."},
+	record.Field{Name: "client_cert", Type: record.Bool, Doc: "Whether the client sent it."},
+	record.Field{Name: "fingerprint_sha1", Type: record.String, Doc: "SHA-1 of the certificate."},
+	record.Field{Name: "self_signed", Type: record.Bool, Doc: "Whether issuer and subject are the same; the signature is not verified."},
+)
+
+// maxAlternative bounds the alternative names of each kind that are told.
+const maxAlternative = 256
+
+// certificateRecord is the record of a certificate, used again for the next one
+// of a chain.
+type certificateRecord struct {
+	cert                 x509lite.Certificate
+	sha256               [64]byte
+	sha1                 [40]byte
+	subject, issuer      []byte
+	text                 []byte
+	dns, uri, mail, addr []string
+	host, client         bool
+}
+
+// Schema returns the schema of certificate records.
+func (r *certificateRecord) Schema() *record.Schema { return CertificateSchema }
+
+// Append writes the record.
+func (r *certificateRecord) Append(e *record.Encoder) {
+	c := &r.cert
+	e.Raw(r.sha256[:])
+	e.Uint(uint64(c.Version))
+	r.text = x509lite.AppendSerial(r.text[:0], c.Serial)
+	e.Bytes(r.text)
+	e.Bytes(r.subject)
+	e.Bytes(r.issuer)
+	r.time(e, c.NotBefore)
+	r.time(e, c.NotAfter)
+	r.algorithm(e, c.KeyAlg)
+	r.algorithm(e, c.SigAlg)
+	if len(c.KeyAlg) > 0 {
+		e.Str(c.KeyType())
+	} else {
+		e.Unset()
+	}
+	if c.KeyBits > 0 {
+		e.Uint(uint64(c.KeyBits))
+	} else {
+		e.Unset()
+	}
+	r.exponent(e)
+	e.Str(c.CurveName())
+	strs(e, r.dns)
+	strs(e, r.uri)
+	strs(e, r.mail)
+	strs(e, r.addr)
+	if c.HasBasicConstraints {
+		e.Bool(c.CA)
+	} else {
+		e.Unset()
+	}
+	if c.PathLen >= 0 {
+		e.Uint(uint64(c.PathLen))
+	} else {
+		e.Unset()
+	}
+	e.Bool(r.host)
+	e.Bool(r.client)
+	e.Raw(r.sha1[:])
+	e.Bool(c.SelfIssued())
+}
+
+// time writes a time in seconds. Certificates without an end are valid to the
+// year 9999, which is beyond what nanoseconds reach.
+func (r *certificateRecord) time(e *record.Encoder, unix int64) {
+	const limit = 9_000_000_000
+	switch {
+	case !r.cert.HasTimes:
+		e.Unset()
+	case unix > limit || unix < -limit:
+		e.Float(float64(unix))
+	default:
+		e.Time(unix * 1_000_000_000)
+	}
+}
+
+func (r *certificateRecord) algorithm(e *record.Encoder, oid []byte) {
+	if name := x509lite.AlgorithmName(oid); name != "" {
+		e.Str(name)
+		return
+	}
+	r.text = x509lite.AppendOID(r.text[:0], oid)
+	e.Bytes(r.text)
+}
+
+// maxExponent bounds the length of an exponent that is written, in bytes.
+const maxExponent = 64
+
+func (r *certificateRecord) exponent(e *record.Encoder) {
+	b := r.cert.Exponent
+	switch {
+	case len(b) == 0 || len(b) > maxExponent:
+		e.Unset()
+	case len(b) <= 8:
+		var v uint64
+		for _, x := range b {
+			v = v<<8 | uint64(x)
+		}
+		r.text = strconv.AppendUint(r.text[:0], v, 10)
+		e.Bytes(r.text)
+	default:
+		e.Str(new(big.Int).SetBytes(b).String())
+	}
+}
+
+// names collects the alternative names.
+func (r *certificateRecord) names() {
+	r.dns, r.uri, r.mail, r.addr = r.dns[:0], r.uri[:0], r.mail[:0], r.addr[:0]
+	if len(r.cert.SAN) == 0 {
+		return
+	}
+	// The names share the memory of one string.
+	all := string(r.cert.SAN)
+	for n := range r.cert.Names {
+		text := all[n.Start:n.End]
+		switch n.Kind {
+		case x509lite.DNS:
+			r.dns = add(r.dns, text)
+		case x509lite.URI:
+			r.uri = add(r.uri, text)
+		case x509lite.Email:
+			r.mail = add(r.mail, text)
+		case x509lite.IP:
+			if a, ok := netip.AddrFromSlice(r.cert.SAN[n.Start:n.End]); ok {
+				r.addr = add(r.addr, a.String())
+			}
+		}
+	}
+}
+
+func add(list []string, s string) []string {
+	if len(list) >= maxAlternative {
+		return list
+	}
+	return append(list, s)
+}
+
+// readCertificates reads a Certificate message up to version 1.2 (RFC 5246
+// section 7.4.2); in TLS 1.3 it is never in the clear.
+func (h *Handshake) readCertificates(f *protocol.Flow, dir session.Direction, body []byte) {
+	c := wire.New(body)
+	list := c.Vec24()
+	for i := 0; list.Len() > 0; i++ {
+		if i == maxChain {
+			f.Anomaly("ssl_too_many_certificates", "")
+			return
+		}
+		one := list.Vec24()
+		if !list.OK() {
+			break
+		}
+		if one.Len() > 0 {
+			h.certificate(f, dir, i, one.Rest())
+		}
+	}
+	if !c.OK() || !list.OK() {
+		f.Anomaly("ssl_malformed_certificate_message", "")
+	}
+}
+
+// certificate reads and tells the certificate at a position of a chain.
+func (h *Handshake) certificate(f *protocol.Flow, dir session.Direction, i int, der []byte) {
+	if h.cert == nil {
+		h.cert = new(certificateRecord)
+	}
+	r := h.cert
+	if !r.cert.Parse(der) {
+		f.Anomaly("x509_malformed_certificate", "")
+	}
+	s256 := sha256.Sum256(der)
+	putHex(r.sha256[:], s256[:])
+	s1 := sha1.Sum(der)
+	putHex(r.sha1[:], s1[:])
+	r.subject = x509lite.AppendName(r.subject[:0], r.cert.Subject)
+	r.issuer = x509lite.AppendName(r.issuer[:0], r.cert.Issuer)
+	r.names()
+	r.host, r.client = i == 0, dir == h.client
+	f.Emit(r)
+
+	s := &h.sum
+	chain := &s.chain
+	if r.client {
+		chain = &s.clientChain
+	}
+	if len(*chain) < maxChain {
+		*chain = append(*chain, string(r.sha256[:]))
+	}
+	switch {
+	case i > 0:
+	case r.client:
+		s.clientSubject, s.clientIssuer = string(r.subject), string(r.issuer)
+	default:
+		s.subject, s.issuer = string(r.subject), string(r.issuer)
+		h.serverCertificate(f, dir)
+	}
+}
+
+// serverCertificate tells what the server's own certificate shows.
+func (h *Handshake) serverCertificate(f *protocol.Flow, dir session.Direction) {
+	c := &h.cert.cert
+	if name := h.sum.serverName; name != "" {
+		h.sum.sniMatches = differs
+		if c.Matches([]byte(name)) {
+			h.sum.sniMatches = matches
+		}
+	} else if name := certificateHost(c, h.cert.dns); name != "" {
+		f.SetDomain(name, "cert")
+	}
+	if torCertificate(c, h.sum.serverName) {
+		f.SetApp("tor")
+		return // whose certificates are made to say nothing
+	}
+	problem := func(what string) {
+		f.Observe(protocol.Observation{Kind: protocol.Certificate, Addr: f.Addr(dir), Value: what, Source: "x509"})
+	}
+	if c.HasTimes {
+		switch now := f.Now / 1_000_000_000; {
+		case now > c.NotAfter:
+			problem("expired")
+		case now < c.NotBefore:
+			problem("not yet valid")
+		}
+	}
+	if c.SelfIssued() {
+		problem("self-signed")
+	}
+	if h.sum.sniMatches == differs {
+		problem("name mismatch")
+	}
+}
+
+// certificateHost returns the host name a certificate is for: its common name if
+// it looks like one, else its first alternative name. A wildcard stands for the
+// domain below it.
+func certificateHost(c *x509lite.Certificate, dns []string) string {
+	name := c.CommonName()
+	if !hostName(name) {
+		if len(dns) == 0 {
+			return ""
+		}
+		name = []byte(dns[0])
+		if !hostName(name) {
+			return ""
+		}
+	}
+	if len(name) > 2 && name[0] == '*' && name[1] == '.' {
+		name = name[2:]
+	}
+	return string(name)
+}
+
+// hostName reports whether b has the form of a domain name with a dot.
+func hostName(b []byte) bool {
+	dot := false
+	for i, c := range b {
+		switch {
+		case c == '.':
+			dot = dot || i > 0 && i < len(b)-1
+		case c == '*' && i == 0:
+		case !alphanumeric(c) && c != '-' && c != '_':
+			return false
+		}
+	}
+	return dot && len(b) <= maxName
+}

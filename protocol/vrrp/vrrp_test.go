@@ -1,0 +1,11 @@
+package vrrp
+
+import (
+	"testing"
+
+	"tyto/internal/flowtest"
+)
+
+func TestGolden(t *testing.T) { flowtest.Golden(t, Definition) }
+
+func FuzzAnalyzer(f *testing.F) { flowtest.Fuzz(f, 112, 0, Definition) }
