@@ -84,9 +84,8 @@ type Stats struct {
 // job is a block of frames on its way through the pipeline.
 type job struct {
 	block   packet.Block
-	packets []packet.Packet
-	hashes  []uint64
-	parents []session.UID // empty unless some packet came out of a tunnel
+	items   [][]item // by worker: the packets of its lanes, in order
+	frames  int
 	ticks   []tick
 	flush   bool // the source is over: end the sessions of step
 	step    int
@@ -94,6 +93,15 @@ type job struct {
 	pending atomic.Int32
 	ready   chan struct{}
 	chunks  []chunk // by worker; the last one is the reader's
+}
+
+// item is a packet on its way to a worker. The packets of a worker lie together,
+// so that its core reads them as a stream: they come from another core's cache.
+type item struct {
+	packet packet.Packet
+	hash   uint64
+	parent session.UID // of the tunnel it came out of
+	index  int32       // of the frame in the job
 }
 
 // tick says that packet time passes a second before a packet of the job.
@@ -137,7 +145,7 @@ func Run(ctx context.Context, src packet.Source, c Config, progress *Progress) (
 	ordered := make(chan *job, jobsInFlight)
 	free := make(chan *job, jobsInFlight)
 	for range jobsInFlight {
-		free <- &job{ready: make(chan struct{}, 1), chunks: make([]chunk, workers+1)}
+		free <- &job{ready: make(chan struct{}, 1), chunks: make([]chunk, workers+1), items: make([][]item, workers)}
 	}
 	var writeErr error
 	var failed atomic.Bool
@@ -203,6 +211,7 @@ type engine struct {
 	workers  int
 	decoder  packet.Decoder
 	tunnels  *lane // sessions of tunnel carriers, followed by the reader
+	packet   packet.Packet
 	carrier  packet.Packet
 	stats    Stats
 	seconds  int64 // packet time of the latest tick, in seconds
@@ -235,12 +244,11 @@ func newEngine(c Config, workers int) *engine {
 func (e *engine) prepare(j *job) {
 	frames := j.block.Frames
 	n := len(frames)
-	if cap(j.packets) < n {
-		j.packets = make([]packet.Packet, n+n/4)
-		j.hashes = make([]uint64, n+n/4)
+	j.frames = n
+	for w := range j.items {
+		j.items[w] = j.items[w][:0]
 	}
-	j.packets, j.hashes = j.packets[:n], j.hashes[:n]
-	j.parents, j.ticks = j.parents[:0], j.ticks[:0]
+	j.ticks = j.ticks[:0]
 	own := &j.chunks[len(j.chunks)-1]
 	own.reset()
 	e.tunnels.chunk = own
@@ -249,7 +257,7 @@ func (e *engine) prepare(j *job) {
 		f.Index = e.stats.Packets
 		e.stats.Packets++
 		e.stats.Bytes += uint64(f.Wire)
-		p := &j.packets[i]
+		p := &e.packet
 		e.decoder.Decode(f, p)
 		if p.Time > e.stats.Last || e.stats.Packets == 1 {
 			if e.stats.Packets == 1 {
@@ -271,7 +279,7 @@ func (e *engine) prepare(j *job) {
 			if p.NLayers == 0 || p.Layers[p.NLayers-1] != packet.LayerARP {
 				e.stats.Undecoded++
 			}
-			j.hashes[i] = 0
+			j.add(0, p, 0, session.UID{}, i)
 			continue
 		}
 		if r := e.decoder.Reassembled; r != e.lastSeen {
@@ -279,10 +287,12 @@ func (e *engine) prepare(j *job) {
 			e.lastSeen = r
 			p.Payload = append([]byte(nil), p.Payload...)
 		}
-		j.hashes[i] = p.Hash()
+		hash := p.Hash()
+		var parent session.UID
 		if p.NOuters > 0 {
-			e.carriers(j, i, p)
+			parent = e.carriers(i, p)
 		}
+		j.add(laneOf(hash)%e.workers, p, hash, parent, i)
 	}
 	j.last = e.stats.Last
 	if j.flush {
@@ -291,9 +301,22 @@ func (e *engine) prepare(j *job) {
 	}
 }
 
-// carriers follows the sessions of the tunnels a packet came out of.
-func (e *engine) carriers(j *job, i int, p *packet.Packet) {
-	var parent session.UID
+// add gives a packet to a worker.
+func (j *job) add(worker int, p *packet.Packet, hash uint64, parent session.UID, index int) {
+	list := j.items[worker]
+	if n := len(list); n < cap(list) {
+		list = list[:n+1]
+	} else {
+		list = append(list, item{})
+	}
+	it := &list[len(list)-1]
+	it.packet, it.hash, it.parent, it.index = *p, hash, parent, int32(index)
+	j.items[worker] = list
+}
+
+// carriers follows the sessions of the tunnels a packet came out of, and returns
+// the innermost.
+func (e *engine) carriers(i int, p *packet.Packet) (parent session.UID) {
 	l := e.tunnels
 	l.key = packetKey(i, lanes)
 	for k := 0; k < int(p.NOuters); k++ {
@@ -316,14 +339,7 @@ func (e *engine) carriers(j *job, i int, p *packet.Packet) {
 			}
 		}
 	}
-	if len(j.parents) == 0 {
-		if cap(j.parents) < len(j.packets) {
-			j.parents = make([]session.UID, cap(j.packets))
-		}
-		j.parents = j.parents[:len(j.packets)]
-		clear(j.parents)
-	}
-	j.parents[i] = parent
+	return parent
 }
 
 // tickKey and packetKey place output within a job: by packet, what the passing
@@ -347,35 +363,32 @@ func (e *engine) work(w int, j *job) {
 		e.lanes[n].chunk = c
 	}
 	ticks := j.ticks
-	for i := range j.packets {
-		if len(ticks) > 0 && ticks[0].index == i {
-			e.advance(w, i, ticks[0].now)
+	list := j.items[w]
+	for i := range list {
+		it := &list[i]
+		index := int(it.index)
+		for len(ticks) > 0 && ticks[0].index <= index {
+			e.advance(w, ticks[0].index, ticks[0].now)
 			ticks = ticks[1:]
 		}
-		hash := j.hashes[i]
-		n := laneOf(hash)
-		if n%e.workers != w {
-			continue
-		}
+		n := laneOf(it.hash)
 		l := e.lanes[n]
-		l.key = packetKey(i, n)
-		var parent session.UID
-		if len(j.parents) > 0 {
-			parent = j.parents[i]
-		}
-		p := &j.packets[i]
-		if p.Version == 0 {
+		l.key = packetKey(index, n)
+		if it.packet.Version == 0 {
 			if l.summary != nil {
-				l.summary.link(p)
+				l.summary.link(&it.packet)
 			}
 			continue
 		}
-		l.packet(p, hash, parent)
+		l.packet(&it.packet, it.hash, it.parent)
+	}
+	for _, t := range ticks {
+		e.advance(w, t.index, t.now)
 	}
 	if j.flush {
 		for n := w; n < lanes; n += e.workers {
 			l := e.lanes[n]
-			l.key = tickKey(len(j.packets), n)
+			l.key = tickKey(j.frames, n)
 			l.tracker.Flush(j.step, j.last)
 		}
 	}

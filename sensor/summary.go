@@ -170,17 +170,18 @@ func (m *Summary) session(set *protocol.Set, s *session.Session, f *protocol.Flo
 		client.Sent += o.Bytes
 		client.Received += r.Bytes
 		client.learnMAC(s.MACs[session.Orig], s.Tunnel)
-		if answered || o.Bytes > 0 {
+		vain := m.attempt(s)
+		if !vain && (answered || o.Bytes > 0) {
 			count(&client.Client, app)
 		}
-		if m.attempt(s, answered) {
+		if vain {
 			client.attempts++
 			client.targets[hashAddr(s.Resp)>>6&15] |= 1 << (hashAddr(s.Resp) & 63)
 			client.ports[s.RespPort>>6&15] |= 1 << (s.RespPort & 63)
 			client.example = s.UID
 		}
 	}
-	if server != nil && answered {
+	if server != nil && answered && !m.attempt(s) {
 		server.Sessions++
 		server.Sent += r.Bytes
 		server.Received += o.Bytes
@@ -219,7 +220,7 @@ func (m *Summary) paths(s *session.Session, v *Volume) {
 }
 
 // attempt reports whether a session got nowhere.
-func (m *Summary) attempt(s *session.Session, answered bool) bool {
+func (m *Summary) attempt(s *session.Session) bool {
 	switch s.State {
 	case session.StateREJ, session.StateRSTOS0, session.StateSH:
 		return true
@@ -444,11 +445,14 @@ func (d *Device) merge(o *Device) {
 	}
 }
 
-// Thresholds of what is told as a scan: as Zeek's scan policy, by failed
-// attempts at distinct addresses or ports within the capture.
+// Thresholds of what is told as a scan, within the capture: failed attempts at
+// so many distinct addresses or ports, as Zeek's scan policy; or many attempts
+// at fewer of each.
 const (
-	scanTargets = 20
-	scanPorts   = 15
+	scanTargets  = 20
+	scanPorts    = 15
+	scanAttempts = 30
+	scanSpread   = 10 // addresses and ports together
 )
 
 // Scans adds a finding for every device that tried many addresses or ports in
@@ -456,7 +460,7 @@ const (
 func (m *Summary) Scans() {
 	for _, d := range m.Devices {
 		targets, ports := popcount(&d.targets), popcount(&d.ports)
-		if targets < scanTargets && ports < scanPorts {
+		if targets < scanTargets && ports < scanPorts && (d.attempts < scanAttempts || targets+ports < scanSpread) {
 			continue
 		}
 		k := FindingKey{Kind: FindScan, Orig: d.Addr}

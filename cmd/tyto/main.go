@@ -26,7 +26,7 @@ type cli struct {
 }
 
 func commands() []command {
-	return []command{analyzeCommand, protocolsCommand, versionCommand}
+	return []command{analyzeCommand, demoCommand, protocolsCommand, versionCommand}
 }
 
 // usageError is a mistake in the command line: exit status 2.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -241,13 +243,14 @@ func choose(list []*sensor.Finding, n int) []*sensor.Finding {
 
 // findingText says in plain words what was found.
 func (s story) findingText(m *sensor.Summary, f *sensor.Finding) string {
+	// The list of devices ties names to addresses; here a name is enough.
 	who := func(a packet.Addr) string {
 		if name := m.Name(a); name != "" {
-			return a.String() + " (" + clip(printable(name), 28) + ")"
+			return clip(printable(name), 28)
 		}
 		return a.String()
 	}
-	at := fmt.Sprintf("%s port %d", who(f.Resp), f.Port)
+	at := net.JoinHostPort(who(f.Resp), strconv.Itoa(int(f.Port)))
 	times := ""
 	if f.Sessions > 1 {
 		times = fmt.Sprintf(", %s sessions", thousands(uint64(f.Sessions)))
@@ -256,15 +259,15 @@ func (s story) findingText(m *sensor.Summary, f *sensor.Finding) string {
 	case sensor.FindScan:
 		return fmt.Sprintf("%s tried %d addresses, %d ports in vain (%s times)", who(f.Orig), f.Targets, f.Ports, thousands(uint64(f.Sessions)))
 	case sensor.FindLogins:
-		return fmt.Sprintf("%s was refused by %s of %s%s (%s)", who(f.Orig), f.Detail, at, times, printable(f.Extra))
+		return fmt.Sprintf("%s was refused by %s on %s%s%s", who(f.Orig), f.Detail, at, times, account(f))
 	case sensor.FindCredential:
-		return fmt.Sprintf("%s sent the password of %s in the clear by %s to %s%s", who(f.Orig), quote(f.Detail), f.App, at, times)
+		return fmt.Sprintf("%s sent %s's password in the clear (%s) to %s%s", who(f.Orig), printable(f.Detail), f.App, at, times)
 	case sensor.FindOddPort:
-		return fmt.Sprintf("%s is served on an unusual port: %s%s", f.Detail, at, times)
+		return fmt.Sprintf("%s served on an unusual port: %s%s", f.Detail, at, times)
 	case sensor.FindTunnel:
-		return fmt.Sprintf("%s carries other traffic (%s) to %s%s", who(f.Orig), printable(f.Detail), at, times)
+		return fmt.Sprintf("%s tunnels (%s) to %s%s", who(f.Orig), printable(f.Detail), at, times)
 	case sensor.FindCertificate:
-		return fmt.Sprintf("%s presents a certificate that is %s%s", at, printable(f.Detail), times)
+		return fmt.Sprintf("%s certificate: %s%s", printable(f.Detail), at, times)
 	}
 	return fmt.Sprintf("%s in %s %s (%s)", f.Detail, thousands(uint64(f.Sessions)), plural(uint64(f.Sessions), "session", "sessions"), f.App)
 }
@@ -311,7 +314,13 @@ func printable(s string) string {
 	}, s)
 }
 
-func quote(s string) string { return "“" + printable(s) + "”" }
+// account names what was refused, if that says more than the protocol does.
+func account(f *sensor.Finding) string {
+	if f.Extra == "" || f.Extra == f.Detail {
+		return ""
+	}
+	return " (" + printable(f.Extra) + ")"
+}
 
 func pad(s string, n int) string {
 	if k := n - len([]rune(s)); k > 0 {
