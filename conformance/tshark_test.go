@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -78,23 +79,44 @@ func TestTshark(t *testing.T) {
 	type count struct{ agreed, missed int }
 	sums := make(map[string]*count)
 	examples := make(map[string][]string)
+	type question struct {
+		name   string
+		list   []oracle
+		theirs chan [][]string
+	}
+	var questions []question
 	for _, name := range files(t, dir) {
 		kinds := relevant(name)
 		if len(kinds) == 0 {
 			continue
 		}
-		text, _, err := analyze(name)
-		if err != nil && len(text) == 0 {
-			continue
-		}
-		recs := records(t, text)
 		var list []oracle
 		for _, o := range oracles {
 			if slices.Contains(kinds, o.name[:3]) {
 				list = append(list, o)
 			}
 		}
-		theirs := tshark(name, list)
+		questions = append(questions, question{name, list, make(chan [][]string, 1)})
+	}
+	// tshark takes half a second to start: ask several at once, ahead of need.
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0)+1)
+	go func() {
+		for _, q := range questions {
+			slots <- struct{}{}
+			go func() {
+				q.theirs <- tshark(q.name, q.list)
+				<-slots
+			}()
+		}
+	}()
+	for _, q := range questions {
+		theirs := <-q.theirs
+		name, list := q.name, q.list
+		text, _, err := analyze(name)
+		if err != nil && len(text) == 0 {
+			continue
+		}
+		recs := records(t, text)
 		for i, o := range list {
 			norm := o.norm
 			if norm == nil {
@@ -159,7 +181,7 @@ func relevant(name string) []string {
 
 // tshark returns the values of each oracle's field in a capture.
 func tshark(name string, list []oracle) [][]string {
-	args := []string{"-r", name, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=\x1f", "-o", "tcp.desegment_tcp_streams:true"}
+	args := []string{"-n", "-r", name, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=\x1f", "-o", "tcp.desegment_tcp_streams:true"}
 	var filters []string
 	for _, o := range list {
 		args = append(args, "-e", o.field)

@@ -437,9 +437,21 @@ func (e *Engine) start(f *Flow, i uint8) {
 // feed gives an analyzer the bytes of one direction, and keeps what it leaves.
 func (e *Engine) feed(f *Flow, dir session.Direction, data []byte) {
 	if f.Datagram() {
-		f.analyzer.Parse(f, dir, data)
-		if f.handSet {
-			e.handover(f, dir)
+		n := f.analyzer.Parse(f, dir, data)
+		if !f.handSet {
+			return
+		}
+		e.handover(f, dir)
+		if n >= len(data) {
+			return
+		}
+		// The datagram at hand is already the next protocol's. It is passed on
+		// once: who hands it over again has read it.
+		if f.phase == probing {
+			e.probe(f, dir, data)
+		} else if f.phase == reading {
+			f.analyzer.Parse(f, dir, data)
+			f.hand, f.handSet = "", false
 		}
 		return
 	}

@@ -125,7 +125,8 @@ type Analyzer interface {
 	// a stream all of them since then, else one datagram. It returns how many it
 	// consumed; what remains is given again together with the bytes that follow.
 	// A result beyond len(data) skips bytes that have not arrived. On datagrams
-	// the result does not matter.
+	// the result matters only with Handover: if it is less than len(data) the next
+	// protocol is given the datagram too.
 	Parse(f *Flow, dir session.Direction, data []byte) int
 	// Close is called once, when the session ends or can no longer be followed:
 	// emit what is pending.
