@@ -53,6 +53,7 @@ func (s story) paint(color, text string) string {
 // line prints a line cut to the width. Colors are given by spans that start at
 // a column, so that cutting does not count them.
 func (s story) line(color, head, rest string) {
+	head = clip(head, s.width)
 	r := []rune(rest)
 	if n := s.width - len([]rune(head)); len(r) > n {
 		r = append(r[:max(n-1, 0)], '…')
@@ -100,7 +101,10 @@ func (s story) encrypted() string {
 	return "Encrypted: " + strings.Join(parts, ", ") + "."
 }
 
-func (s story) heading(text string) { s.line(cyan, "\n"+text, "") }
+func (s story) heading(text string) {
+	fmt.Fprintln(s.out)
+	s.line(cyan, text, "")
+}
 
 func (s story) devices(m *sensor.Summary) {
 	list := slices.DeleteFunc(m.SortedDevices(), func(d *sensor.Device) bool {
