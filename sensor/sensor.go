@@ -3,8 +3,8 @@
 // not depend on the number of shards or cores.
 //
 // One goroutine reads and decodes; workers follow sessions and read protocols,
-// each for its own lanes, without locks; one goroutine puts their output in the
-// order of packets. Time is the packets' time.
+// a lane at a time, without locks; one goroutine puts their output in the order
+// of packets. Time is the packets' time.
 package sensor
 
 import (
@@ -84,7 +84,8 @@ type Stats struct {
 // job is a block of frames on its way through the pipeline.
 type job struct {
 	block   packet.Block
-	items   [][]item // by worker: the packets of its lanes, in order
+	items   []item         // by frame
+	lists   [lanes][]int32 // the frames of each lane, in order
 	frames  int
 	ticks   []tick
 	flush   bool // the source is over: end the sessions of step
@@ -92,16 +93,14 @@ type job struct {
 	last    int64 // latest packet time
 	pending atomic.Int32
 	ready   chan struct{}
-	chunks  []chunk // by worker; the last one is the reader's
+	chunks  [lanes + 1]chunk // by lane; the last one is the reader's
 }
 
-// item is a packet on its way to a worker. The packets of a worker lie together,
-// so that its core reads them as a stream: they come from another core's cache.
+// item is a packet on its way to a lane.
 type item struct {
 	packet packet.Packet
 	hash   uint64
 	parent session.UID // of the tunnel it came out of
-	index  int32       // of the frame in the job
 }
 
 // tick says that packet time passes a second before a packet of the job.
@@ -125,33 +124,26 @@ func Run(ctx context.Context, src packet.Source, c Config, progress *Progress) (
 		workers = runtime.GOMAXPROCS(0)
 	}
 	workers = min(workers, lanes)
-	e := newEngine(c, workers)
+	e := newEngine(c)
 
-	queues := make([]chan *job, workers)
-	var wg sync.WaitGroup
-	for w := range queues {
-		queues[w] = make(chan *job, jobsInFlight)
-		wg.Add(1)
+	var working sync.WaitGroup
+	for range workers {
+		working.Add(1)
 		go func() {
-			defer wg.Done()
-			for j := range queues[w] {
-				e.work(w, j)
-				if j.pending.Add(-1) == 0 {
-					j.ready <- struct{}{}
-				}
-			}
+			defer working.Done()
+			e.work()
 		}()
 	}
 	ordered := make(chan *job, jobsInFlight)
 	free := make(chan *job, jobsInFlight)
 	for range jobsInFlight {
-		free <- &job{ready: make(chan struct{}, 1), chunks: make([]chunk, workers+1), items: make([][]item, workers)}
+		free <- &job{ready: make(chan struct{}, 1)}
 	}
 	var writeErr error
 	var failed atomic.Bool
-	wg.Add(1)
+	written := make(chan struct{})
 	go func() {
-		defer wg.Done()
+		defer close(written)
 		for j := range ordered {
 			<-j.ready
 			if writeErr == nil {
@@ -176,19 +168,18 @@ func Run(ctx context.Context, src packet.Source, c Config, progress *Progress) (
 		e.prepare(j)
 		progress.Packets.Store(e.stats.Packets)
 		progress.Time.Store(e.stats.Last)
-		e.dispatch(j, queues, ordered)
+		e.dispatch(j, ordered)
 	}
 	for step := range session.FlushSteps { // also when interrupted
 		j := <-free
 		j.block.Frames, j.flush, j.step = j.block.Frames[:0], true, step
 		e.prepare(j)
-		e.dispatch(j, queues, ordered)
-	}
-	for _, q := range queues {
-		close(q)
+		e.dispatch(j, ordered)
 	}
 	close(ordered)
-	wg.Wait()
+	<-written // every job is done, so no lane is runnable
+	close(e.runnable)
+	working.Wait()
 
 	res := e.result()
 	switch {
@@ -208,10 +199,9 @@ const jobsInFlight = 8
 // engine is the state of one Run.
 type engine struct {
 	lanes    [lanes]*lane
-	workers  int
+	runnable chan *lane // lanes that have jobs and no worker
 	decoder  packet.Decoder
 	tunnels  *lane // sessions of tunnel carriers, followed by the reader
-	packet   packet.Packet
 	carrier  packet.Packet
 	stats    Stats
 	seconds  int64 // packet time of the latest tick, in seconds
@@ -219,11 +209,11 @@ type engine struct {
 	lastSeen uint64 // datagrams reassembled so far
 }
 
-func newEngine(c Config, workers int) *engine {
-	e := &engine{workers: workers, out: newOutput(c)}
+func newEngine(c Config) *engine {
+	e := &engine{runnable: make(chan *lane, lanes), out: newOutput(c)}
 	ports := serverPorts(c.Set)
 	newLane := func(memory int) *lane {
-		l := &lane{set: c.Set, home: c.Home, streams: e.out.streams, marks: make(map[session.UID]int)}
+		l := &lane{set: c.Set, home: c.Home, streams: e.out.streams, marks: make(map[session.UID]int), queue: make(chan *job, jobsInFlight)}
 		if c.Summary {
 			l.summary = newSummary(c.Home)
 		}
@@ -235,6 +225,7 @@ func newEngine(c Config, workers int) *engine {
 	// The budget is divided unevenly: 15/16 for the lanes, the rest for tunnels.
 	for i := range e.lanes {
 		e.lanes[i] = newLane(c.Memory / 16 * 15 / lanes)
+		e.lanes[i].index = i
 	}
 	e.tunnels = newLane(c.Memory / 16)
 	return e
@@ -245,19 +236,25 @@ func (e *engine) prepare(j *job) {
 	frames := j.block.Frames
 	n := len(frames)
 	j.frames = n
-	for w := range j.items {
-		j.items[w] = j.items[w][:0]
+	if cap(j.items) < n {
+		j.items = make([]item, n+n/4)
+	}
+	j.items = j.items[:n]
+	for l := range j.lists {
+		j.lists[l] = j.lists[l][:0]
+	}
+	for n := range j.chunks {
+		j.chunks[n].reset()
 	}
 	j.ticks = j.ticks[:0]
-	own := &j.chunks[len(j.chunks)-1]
-	own.reset()
-	e.tunnels.chunk = own
+	e.tunnels.chunk = &j.chunks[lanes]
 	for i := range frames {
 		f := &frames[i]
 		f.Index = e.stats.Packets
 		e.stats.Packets++
 		e.stats.Bytes += uint64(f.Wire)
-		p := &e.packet
+		it := &j.items[i]
+		p := &it.packet
 		e.decoder.Decode(f, p)
 		if p.Time > e.stats.Last || e.stats.Packets == 1 {
 			if e.stats.Packets == 1 {
@@ -279,7 +276,7 @@ func (e *engine) prepare(j *job) {
 			if p.NLayers == 0 || p.Layers[p.NLayers-1] != packet.LayerARP {
 				e.stats.Undecoded++
 			}
-			j.add(0, p, 0, session.UID{}, i)
+			j.lists[0] = append(j.lists[0], int32(i))
 			continue
 		}
 		if r := e.decoder.Reassembled; r != e.lastSeen {
@@ -287,31 +284,18 @@ func (e *engine) prepare(j *job) {
 			e.lastSeen = r
 			p.Payload = append([]byte(nil), p.Payload...)
 		}
-		hash := p.Hash()
-		var parent session.UID
+		it.hash, it.parent = p.Hash(), session.UID{}
 		if p.NOuters > 0 {
-			parent = e.carriers(i, p)
+			it.parent = e.carriers(i, p)
 		}
-		j.add(laneOf(hash)%e.workers, p, hash, parent, i)
+		n := laneOf(it.hash)
+		j.lists[n] = append(j.lists[n], int32(i))
 	}
 	j.last = e.stats.Last
 	if j.flush {
 		e.tunnels.key = tickKey(n, lanes)
 		e.tunnels.tracker.Flush(j.step, e.stats.Last)
 	}
-}
-
-// add gives a packet to a worker.
-func (j *job) add(worker int, p *packet.Packet, hash uint64, parent session.UID, index int) {
-	list := j.items[worker]
-	if n := len(list); n < cap(list) {
-		list = list[:n+1]
-	} else {
-		list = append(list, item{})
-	}
-	it := &list[len(list)-1]
-	it.packet, it.hash, it.parent, it.index = *p, hash, parent, int32(index)
-	j.items[worker] = list
 }
 
 // carriers follows the sessions of the tunnels a packet came out of, and returns
@@ -347,58 +331,42 @@ func (e *engine) carriers(i int, p *packet.Packet) (parent session.UID) {
 func tickKey(index, lane int) uint64   { return uint64(index)<<9 | uint64(lane) }
 func packetKey(index, lane int) uint64 { return uint64(index)<<9 | 1<<8 | uint64(lane) }
 
-func (e *engine) dispatch(j *job, queues []chan *job, ordered chan<- *job) {
-	j.pending.Store(int32(len(queues)))
+// dispatch gives a job to the lanes that have something to do in it.
+func (e *engine) dispatch(j *job, ordered chan<- *job) {
+	busy := make([]*lane, 0, lanes)
+	for n, l := range e.lanes {
+		if len(j.lists[n]) > 0 || len(j.ticks) > 0 || j.flush {
+			busy = append(busy, l)
+		}
+	}
+	j.pending.Store(int32(len(busy)))
 	ordered <- j
-	for _, q := range queues {
-		q <- j
+	if len(busy) == 0 {
+		j.ready <- struct{}{}
+	}
+	for _, l := range busy {
+		l.queue <- j
+		if l.waiting.Add(1) == 1 {
+			e.runnable <- l
+		}
 	}
 }
 
-// work is a worker's part of a job: the packets of its lanes.
-func (e *engine) work(w int, j *job) {
-	c := &j.chunks[w]
-	c.reset()
-	for n := w; n < lanes; n += e.workers {
-		e.lanes[n].chunk = c
-	}
-	ticks := j.ticks
-	list := j.items[w]
-	for i := range list {
-		it := &list[i]
-		index := int(it.index)
-		for len(ticks) > 0 && ticks[0].index <= index {
-			e.advance(w, ticks[0].index, ticks[0].now)
-			ticks = ticks[1:]
-		}
-		n := laneOf(it.hash)
-		l := e.lanes[n]
-		l.key = packetKey(index, n)
-		if it.packet.Version == 0 {
-			if l.summary != nil {
-				l.summary.link(&it.packet)
+// work is a worker: it takes a lane that has jobs and does them until there are
+// none. A lane is with one worker at a time, so nothing in it is locked; that
+// any worker may take it keeps all cores busy when sessions are unequal.
+func (e *engine) work() {
+	for l := range e.runnable {
+		for {
+			j := <-l.queue
+			l.job(j)
+			if j.pending.Add(-1) == 0 {
+				j.ready <- struct{}{}
 			}
-			continue
+			if l.waiting.Add(-1) == 0 {
+				break
+			}
 		}
-		l.packet(&it.packet, it.hash, it.parent)
-	}
-	for _, t := range ticks {
-		e.advance(w, t.index, t.now)
-	}
-	if j.flush {
-		for n := w; n < lanes; n += e.workers {
-			l := e.lanes[n]
-			l.key = tickKey(j.frames, n)
-			l.tracker.Flush(j.step, j.last)
-		}
-	}
-}
-
-func (e *engine) advance(w, index int, now int64) {
-	for n := w; n < lanes; n += e.workers {
-		l := e.lanes[n]
-		l.key = tickKey(index, n)
-		l.tracker.Advance(now)
 	}
 }
 
