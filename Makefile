@@ -4,7 +4,7 @@ FUZZTIME ?= 20s
 CAPTURES ?= ../shared/captures
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: all build demo test deps check lint generate update fuzz bench conformance robust clean
+.PHONY: all build demo test deps check lint generate update fuzz bench conformance robust captures clean
 
 all: check
 
@@ -59,6 +59,13 @@ conformance: build
 # Every capture whole, cut at random places and with random bytes flipped.
 robust:
 	CAPTURES=$(abspath $(CAPTURES)) MUTATIONS=10000 $(GO) test -race -count=1 -timeout 120m -run TestRobust -v ./conformance
+
+# Records the demo and the test captures again, with real software in network
+# namespaces; needs root and Debian 12, takes about five minutes.
+captures:
+	cd tools && $(GO) build -o ../bin/record ./record
+	./bin/record
+	$(MAKE) update
 
 clean:
 	rm -rf bin
