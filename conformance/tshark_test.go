@@ -12,9 +12,8 @@ import (
 // oracle is a fact that both programs read from a capture.
 type oracle struct {
 	name   string
-	filter string   // tshark display filter
-	field  string   // tshark field that holds it
-	stream []string // tshark fields that identify where it was seen
+	filter string // tshark display filter
+	field  string // tshark field that holds it
 	ours   func(r *rec) []string
 	norm   func(string) string
 }

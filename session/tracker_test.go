@@ -16,13 +16,12 @@ import (
 
 // recorder is a Handler that writes down what it is told.
 type recorder struct {
-	got     [2]bytes.Buffer
-	gaps    [2]int
-	out     []string
-	refuse  bool
-	flipAt  int // exchange the roles at this delivery
-	n       int
-	tracker *Tracker
+	got    [2]bytes.Buffer
+	gaps   [2]int
+	out    []string
+	refuse bool
+	flipAt int // exchange the roles at this delivery
+	n      int
 }
 
 func (r *recorder) Data(s *Session, dir Direction, data []byte, _ int64) bool {

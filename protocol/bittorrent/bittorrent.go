@@ -150,7 +150,6 @@ type analyzer struct {
 	rec   Record
 	shook [2]bool // handshake read
 	seen  uint32  // queries told, by bit
-	told  bool    // extension handshake's client told
 }
 
 // Close has nothing pending.

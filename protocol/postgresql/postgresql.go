@@ -151,8 +151,8 @@ type analyzer struct {
 	open    bool
 	soft    bool // the server's program was told
 
-	user, database, application, auth []byte
-	rec                               pgRecord
+	user, database, application []byte
+	rec                         pgRecord
 }
 
 type pgRecord struct {

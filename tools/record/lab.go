@@ -65,6 +65,7 @@ func newLab(out string, verbose bool) (*lab, error) {
 		mkdir -p /run/netns /run/lock /run/sshd /run/samba /run/out /run/lab/tmp /run/over
 		chmod 1777 /run/lab/tmp
 		mount --bind "$1" /run/out
+		mount -t tmpfs -o mode=1777 lab /tmp
 		for d in etc var home root; do
 			mkdir -p /run/over/$d/up /run/over/$d/work
 			mount -t overlay lab -o lowerdir=/$d,upperdir=/run/over/$d/up,workdir=/run/over/$d/work /$d
@@ -101,7 +102,7 @@ func (l *lab) logf(format string, args ...any) {
 // command makes a shell script that runs on a host, under the host's name and
 // with a /run/samba of its own: libwbclient has that path built in.
 func (l *lab) command(ctx context.Context, host, script string) *exec.Cmd {
-	script = "hostname " + host + "\nexport HOSTNAME=" + host + " S=" + stateDir + "\n" +
+	script = "hostname " + host + "\nexport HOSTNAME=" + host + " S=" + stateDir + " KRB5CCNAME=" + stateDir + "/" + host + "/tickets\n" +
 		"mount --bind " + stateDir + "/" + host + "/samba /run/samba\n" +
 		"retry() { for try in 1 2 3 4 5; do \"$@\" && return; sleep 2; done; return 1; }\n" + script
 	cmd := exec.CommandContext(ctx, "ip", "netns", "exec", netPrefix+host, "unshare", "--uts", "bash", "-uc", script)
