@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -38,10 +39,27 @@ var oracles = []oracle{
 // judged are captures where the programs differ and tyto is right, or declines on
 // purpose: by oracle, the end of the capture's name and why.
 var judged = map[string]map[string]string{
-	"HASSH":        {"reverse-ssh.pcap": "the SSH client is the TCP server: tshark goes by TCP, tyto by who is asked to log in", "kex-quadratic-1000.pcap.gz": "name lists longer than any real one are refused"},
-	"HASSH server": {"reverse-ssh.pcap": "as for HASSH", "kex-quadratic-1000.pcap.gz": "as for HASSH"},
-	"JA3":          {"tls-duplicate-hello/input.pcap": "a second hello in one session: the first one is told", "tls_cipher_lens.pcap": "a hello whose lengths contradict each other"},
-	"JA3S":         {"tls13_draft14.pcap": "a draft whose hello had another layout", "tls13_draft22.pcap": "a HelloRetryRequest is told by its own flag, the fingerprint is the second hello's", "hrr.pcap": "as for draft 22"},
+	"DNS query": {
+		"dns-forward-pointer/input.pcap":       "a compression pointer that points forward, which RFC 1035 section 4.1.4 forbids",
+		"dns-invalid-opcode/input.pcap":        "no DNS operation",
+		"dns-udp-junkrequest-first/input.pcap": "the session starts with junk",
+		"dns-invalid-chars.pcap":               "control characters are written in another way",
+		"dns-tunnel-iodine.pcap":               "names of arbitrary bytes are written in another way",
+	},
+	"DNS A answer": {
+		"dns-udp-request-with-answer.pcap":     "an answer in a query",
+		"dns-forward-pointer/input.pcap":       "as for DNS query",
+		"dns-invalid-opcode/input.pcap":        "as for DNS query",
+		"dns-udp-junkrequest-first/input.pcap": "as for DNS query",
+		"dns-update.pcap":                      "an update has no answers",
+		"dynamic-update.pcap":                  "an update has no answers",
+		"DnsEdit.pcap":                         "an answer in a query",
+	},
+	"DNS AAAA answer": {"DnsEdit.pcap": "an answer in a query"},
+	"HASSH":           {"reverse-ssh.pcap": "the SSH client is the TCP server: tshark goes by TCP, tyto by who is asked to log in", "kex-quadratic-1000.pcap.gz": "name lists longer than any real one are refused"},
+	"HASSH server":    {"reverse-ssh.pcap": "as for HASSH", "kex-quadratic-1000.pcap.gz": "as for HASSH"},
+	"JA3":             {"tls-duplicate-hello/input.pcap": "a second hello in one session: the first one is told", "tls_cipher_lens.pcap": "a hello whose lengths contradict each other"},
+	"JA3S":            {"tls13_draft14.pcap": "a draft whose hello had another layout", "tls13_draft22.pcap": "a HelloRetryRequest is told by its own flag, the fingerprint is the second hello's", "hrr.pcap": "as for draft 22"},
 }
 
 func one(s string, ok bool) []string {
@@ -100,9 +118,12 @@ func TestTshark(t *testing.T) {
 		}
 		var list []oracle
 		for _, o := range oracles {
-			if slices.Contains(kinds, o.name[:3]) {
+			if slices.Contains(kinds, o.name[:3]) && strings.HasPrefix(o.name, os.Getenv("ORACLE")) {
 				list = append(list, o)
 			}
+		}
+		if len(list) == 0 {
+			continue
 		}
 		questions = append(questions, question{name, list, make(chan [][]string, 1)})
 	}
@@ -166,7 +187,7 @@ func TestTshark(t *testing.T) {
 		}
 		rate := 100 * float64(c.agreed) / float64(c.agreed+c.missed)
 		t.Logf("%s: %d of %d values agree with tshark: %.2f %%", o.name, c.agreed, c.agreed+c.missed, rate)
-		for _, e := range examples[o.name][:min(8, len(examples[o.name]))] {
+		for _, e := range examples[o.name][:min(20, len(examples[o.name]))] {
 			t.Logf("    not in tyto's records: %s", e)
 		}
 		if rate < 97 {
