@@ -3,7 +3,6 @@ package sensor
 import (
 	"net/netip"
 	"strings"
-	"sync/atomic"
 
 	"tyto/internal/record"
 	"tyto/packet"
@@ -33,10 +32,6 @@ func (n networks) has(a packet.Addr) bool {
 
 // lane is one shard: its sessions, their protocols, and where their records go.
 type lane struct {
-	index   int
-	queue   chan *job
-	waiting atomic.Int32 // jobs in the queue or being done
-
 	set     *protocol.Set
 	home    networks
 	pool    session.Pool
@@ -46,6 +41,7 @@ type lane struct {
 	streams []stream // what is written, by output
 	chunk   *chunk
 	key     uint64 // place of the next record in the order of the job
+	now     int64
 	scratch []byte
 	hole    int // where the record being written lacks a domain, 0 for nowhere
 	counts  counts
@@ -261,36 +257,8 @@ func (l *lane) writeSession(s *session.Session, f *protocol.Flow) {
 	l.write(s, SessionSchema, s.First, func(e *record.Encoder) { l.appendSession(e, s, f) })
 }
 
-// job does the lane's part of a job: its packets, and what passing time causes.
-func (l *lane) job(j *job) {
-	l.chunk = &j.chunks[l.index]
-	ticks := j.ticks
-	for _, i := range j.lists[l.index] {
-		it := &j.items[i]
-		index := int(i)
-		for len(ticks) > 0 && ticks[0].index <= index {
-			l.advance(ticks[0])
-			ticks = ticks[1:]
-		}
-		l.key = packetKey(index, l.index)
-		if it.packet.Version == 0 {
-			if l.summary != nil {
-				l.summary.link(&it.packet)
-			}
-			continue
-		}
-		l.tracker.Packet(&it.packet, it.hash, it.parent)
-	}
-	for _, t := range ticks {
-		l.advance(t)
-	}
-	if j.flush {
-		l.key = tickKey(j.frames, l.index)
-		l.tracker.Flush(j.step, j.last)
-	}
-}
-
-func (l *lane) advance(t tick) {
-	l.key = tickKey(t.index, l.index)
-	l.tracker.Advance(t.now)
+// packet takes the next packet of the lane.
+func (l *lane) packet(p *packet.Packet, hash uint64, parent session.UID) {
+	l.now = p.Time
+	l.tracker.Packet(p, hash, parent)
 }

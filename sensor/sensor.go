@@ -3,8 +3,8 @@
 // not depend on the number of shards or cores.
 //
 // One goroutine reads and decodes; workers follow sessions and read protocols,
-// a lane at a time, without locks; one goroutine puts their output in the order
-// of packets. Time is the packets' time.
+// each for its own lanes, without locks; one goroutine puts their output in the
+// order of packets. Time is the packets' time.
 package sensor
 
 import (
@@ -84,23 +84,16 @@ type Stats struct {
 // job is a block of frames on its way through the pipeline.
 type job struct {
 	block   packet.Block
-	items   []item         // by frame
-	lists   [lanes][]int32 // the frames of each lane, in order
-	frames  int
+	packets []packet.Packet
+	hashes  []uint64
+	parents []session.UID // empty unless some packet came out of a tunnel
 	ticks   []tick
 	flush   bool // the source is over: end the sessions of step
 	step    int
 	last    int64 // latest packet time
 	pending atomic.Int32
 	ready   chan struct{}
-	chunks  [lanes + 1]chunk // by lane; the last one is the reader's
-}
-
-// item is a packet on its way to a lane.
-type item struct {
-	packet packet.Packet
-	hash   uint64
-	parent session.UID // of the tunnel it came out of
+	chunks  []chunk // by worker; the last one is the reader's
 }
 
 // tick says that packet time passes a second before a packet of the job.
@@ -124,26 +117,33 @@ func Run(ctx context.Context, src packet.Source, c Config, progress *Progress) (
 		workers = runtime.GOMAXPROCS(0)
 	}
 	workers = min(workers, lanes)
-	e := newEngine(c)
+	e := newEngine(c, workers)
 
-	var working sync.WaitGroup
-	for range workers {
-		working.Add(1)
+	queues := make([]chan *job, workers)
+	var wg sync.WaitGroup
+	for w := range queues {
+		queues[w] = make(chan *job, jobsInFlight)
+		wg.Add(1)
 		go func() {
-			defer working.Done()
-			e.work()
+			defer wg.Done()
+			for j := range queues[w] {
+				e.work(w, j)
+				if j.pending.Add(-1) == 0 {
+					j.ready <- struct{}{}
+				}
+			}
 		}()
 	}
 	ordered := make(chan *job, jobsInFlight)
 	free := make(chan *job, jobsInFlight)
 	for range jobsInFlight {
-		free <- &job{ready: make(chan struct{}, 1)}
+		free <- &job{ready: make(chan struct{}, 1), chunks: make([]chunk, workers+1)}
 	}
 	var writeErr error
 	var failed atomic.Bool
-	written := make(chan struct{})
+	wg.Add(1)
 	go func() {
-		defer close(written)
+		defer wg.Done()
 		for j := range ordered {
 			<-j.ready
 			if writeErr == nil {
@@ -168,18 +168,19 @@ func Run(ctx context.Context, src packet.Source, c Config, progress *Progress) (
 		e.prepare(j)
 		progress.Packets.Store(e.stats.Packets)
 		progress.Time.Store(e.stats.Last)
-		e.dispatch(j, ordered)
+		e.dispatch(j, queues, ordered)
 	}
 	for step := range session.FlushSteps { // also when interrupted
 		j := <-free
 		j.block.Frames, j.flush, j.step = j.block.Frames[:0], true, step
 		e.prepare(j)
-		e.dispatch(j, ordered)
+		e.dispatch(j, queues, ordered)
+	}
+	for _, q := range queues {
+		close(q)
 	}
 	close(ordered)
-	<-written // every job is done, so no lane is runnable
-	close(e.runnable)
-	working.Wait()
+	wg.Wait()
 
 	res := e.result()
 	switch {
@@ -199,7 +200,7 @@ const jobsInFlight = 8
 // engine is the state of one Run.
 type engine struct {
 	lanes    [lanes]*lane
-	runnable chan *lane // lanes that have jobs and no worker
+	workers  int
 	decoder  packet.Decoder
 	tunnels  *lane // sessions of tunnel carriers, followed by the reader
 	carrier  packet.Packet
@@ -209,11 +210,11 @@ type engine struct {
 	lastSeen uint64 // datagrams reassembled so far
 }
 
-func newEngine(c Config) *engine {
-	e := &engine{runnable: make(chan *lane, lanes), out: newOutput(c)}
+func newEngine(c Config, workers int) *engine {
+	e := &engine{workers: workers, out: newOutput(c)}
 	ports := serverPorts(c.Set)
 	newLane := func(memory int) *lane {
-		l := &lane{set: c.Set, home: c.Home, streams: e.out.streams, marks: make(map[session.UID]int), queue: make(chan *job, jobsInFlight)}
+		l := &lane{set: c.Set, home: c.Home, streams: e.out.streams, marks: make(map[session.UID]int)}
 		if c.Summary {
 			l.summary = newSummary(c.Home)
 		}
@@ -225,7 +226,6 @@ func newEngine(c Config) *engine {
 	// The budget is divided unevenly: 15/16 for the lanes, the rest for tunnels.
 	for i := range e.lanes {
 		e.lanes[i] = newLane(c.Memory / 16 * 15 / lanes)
-		e.lanes[i].index = i
 	}
 	e.tunnels = newLane(c.Memory / 16)
 	return e
@@ -235,26 +235,21 @@ func newEngine(c Config) *engine {
 func (e *engine) prepare(j *job) {
 	frames := j.block.Frames
 	n := len(frames)
-	j.frames = n
-	if cap(j.items) < n {
-		j.items = make([]item, n+n/4)
+	if cap(j.packets) < n {
+		j.packets = make([]packet.Packet, n+n/4)
+		j.hashes = make([]uint64, n+n/4)
 	}
-	j.items = j.items[:n]
-	for l := range j.lists {
-		j.lists[l] = j.lists[l][:0]
-	}
-	for n := range j.chunks {
-		j.chunks[n].reset()
-	}
-	j.ticks = j.ticks[:0]
-	e.tunnels.chunk = &j.chunks[lanes]
+	j.packets, j.hashes = j.packets[:n], j.hashes[:n]
+	j.parents, j.ticks = j.parents[:0], j.ticks[:0]
+	own := &j.chunks[len(j.chunks)-1]
+	own.reset()
+	e.tunnels.chunk = own
 	for i := range frames {
 		f := &frames[i]
 		f.Index = e.stats.Packets
 		e.stats.Packets++
 		e.stats.Bytes += uint64(f.Wire)
-		it := &j.items[i]
-		p := &it.packet
+		p := &j.packets[i]
 		e.decoder.Decode(f, p)
 		if p.Time > e.stats.Last || e.stats.Packets == 1 {
 			if e.stats.Packets == 1 {
@@ -276,7 +271,7 @@ func (e *engine) prepare(j *job) {
 			if p.NLayers == 0 || p.Layers[p.NLayers-1] != packet.LayerARP {
 				e.stats.Undecoded++
 			}
-			j.lists[0] = append(j.lists[0], int32(i))
+			j.hashes[i] = 0
 			continue
 		}
 		if r := e.decoder.Reassembled; r != e.lastSeen {
@@ -284,12 +279,10 @@ func (e *engine) prepare(j *job) {
 			e.lastSeen = r
 			p.Payload = append([]byte(nil), p.Payload...)
 		}
-		it.hash, it.parent = p.Hash(), session.UID{}
+		j.hashes[i] = p.Hash()
 		if p.NOuters > 0 {
-			it.parent = e.carriers(i, p)
+			e.carriers(j, i, p)
 		}
-		n := laneOf(it.hash)
-		j.lists[n] = append(j.lists[n], int32(i))
 	}
 	j.last = e.stats.Last
 	if j.flush {
@@ -298,9 +291,9 @@ func (e *engine) prepare(j *job) {
 	}
 }
 
-// carriers follows the sessions of the tunnels a packet came out of, and returns
-// the innermost.
-func (e *engine) carriers(i int, p *packet.Packet) (parent session.UID) {
+// carriers follows the sessions of the tunnels a packet came out of.
+func (e *engine) carriers(j *job, i int, p *packet.Packet) {
+	var parent session.UID
 	l := e.tunnels
 	l.key = packetKey(i, lanes)
 	for k := 0; k < int(p.NOuters); k++ {
@@ -323,7 +316,14 @@ func (e *engine) carriers(i int, p *packet.Packet) (parent session.UID) {
 			}
 		}
 	}
-	return parent
+	if len(j.parents) == 0 {
+		if cap(j.parents) < len(j.packets) {
+			j.parents = make([]session.UID, cap(j.packets))
+		}
+		j.parents = j.parents[:len(j.packets)]
+		clear(j.parents)
+	}
+	j.parents[i] = parent
 }
 
 // tickKey and packetKey place output within a job: by packet, what the passing
@@ -331,42 +331,61 @@ func (e *engine) carriers(i int, p *packet.Packet) (parent session.UID) {
 func tickKey(index, lane int) uint64   { return uint64(index)<<9 | uint64(lane) }
 func packetKey(index, lane int) uint64 { return uint64(index)<<9 | 1<<8 | uint64(lane) }
 
-// dispatch gives a job to the lanes that have something to do in it.
-func (e *engine) dispatch(j *job, ordered chan<- *job) {
-	busy := make([]*lane, 0, lanes)
-	for n, l := range e.lanes {
-		if len(j.lists[n]) > 0 || len(j.ticks) > 0 || j.flush {
-			busy = append(busy, l)
-		}
-	}
-	j.pending.Store(int32(len(busy)))
+func (e *engine) dispatch(j *job, queues []chan *job, ordered chan<- *job) {
+	j.pending.Store(int32(len(queues)))
 	ordered <- j
-	if len(busy) == 0 {
-		j.ready <- struct{}{}
+	for _, q := range queues {
+		q <- j
 	}
-	for _, l := range busy {
-		l.queue <- j
-		if l.waiting.Add(1) == 1 {
-			e.runnable <- l
+}
+
+// work is a worker's part of a job: the packets of its lanes.
+func (e *engine) work(w int, j *job) {
+	c := &j.chunks[w]
+	c.reset()
+	for n := w; n < lanes; n += e.workers {
+		e.lanes[n].chunk = c
+	}
+	ticks := j.ticks
+	for i := range j.packets {
+		if len(ticks) > 0 && ticks[0].index == i {
+			e.advance(w, i, ticks[0].now)
+			ticks = ticks[1:]
+		}
+		hash := j.hashes[i]
+		n := laneOf(hash)
+		if n%e.workers != w {
+			continue
+		}
+		l := e.lanes[n]
+		l.key = packetKey(i, n)
+		var parent session.UID
+		if len(j.parents) > 0 {
+			parent = j.parents[i]
+		}
+		p := &j.packets[i]
+		if p.Version == 0 {
+			if l.summary != nil {
+				l.summary.link(p)
+			}
+			continue
+		}
+		l.packet(p, hash, parent)
+	}
+	if j.flush {
+		for n := w; n < lanes; n += e.workers {
+			l := e.lanes[n]
+			l.key = tickKey(len(j.packets), n)
+			l.tracker.Flush(j.step, j.last)
 		}
 	}
 }
 
-// work is a worker: it takes a lane that has jobs and does them until there are
-// none. A lane is with one worker at a time, so nothing in it is locked; that
-// any worker may take it keeps all cores busy when sessions are unequal.
-func (e *engine) work() {
-	for l := range e.runnable {
-		for {
-			j := <-l.queue
-			l.job(j)
-			if j.pending.Add(-1) == 0 {
-				j.ready <- struct{}{}
-			}
-			if l.waiting.Add(-1) == 0 {
-				break
-			}
-		}
+func (e *engine) advance(w, index int, now int64) {
+	for n := w; n < lanes; n += e.workers {
+		l := e.lanes[n]
+		l.key = tickKey(index, n)
+		l.tracker.Advance(now)
 	}
 }
 

@@ -111,15 +111,10 @@ func analyze(ctx context.Context, c *cli, args []string) error {
 }
 
 // limitHeap keeps the garbage collector's heap near the memory budget: what the
-// sessions hold, and 64 MiB for blocks, buffers and garbage. Below that it
-// collects rarely: most of the heap is slabs without pointers, and collecting at
-// each doubling costs a sixth of the time on a mixed capture.
+// sessions hold, and 64 MiB for blocks, buffers and garbage.
 func limitHeap(memory int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(int64(memory) + 64<<20)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
 	}
 }
 
