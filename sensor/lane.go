@@ -141,7 +141,7 @@ func (l *lane) write(s *session.Session, schema *record.Schema, at int64, append
 		e.End()
 		open := l.hole > 0
 		if open {
-			l.chunk.holes = append(l.chunk.holes, hole{resolution{s.Orig, s.Resp}, uint32(l.hole)})
+			l.chunk.holes = append(l.chunk.holes, hole{resolution{s.Orig, s.Resp}, uint32(l.hole), s.First})
 			l.hole = 0
 		}
 		l.chunk.done(l.key, uint16(i), open)
@@ -198,7 +198,7 @@ func (l *lane) Observe(f *protocol.Flow, o protocol.Observation) {
 		if len(l.streams) > 0 {
 			c := l.chunk
 			c.entries = append(c.entries, entry{key: l.key, stream: answerEntry})
-			c.answers = append(c.answers, answer{resolution{f.Session.Orig, o.Addr}, strings.Clone(o.Value)})
+			c.answers = append(c.answers, answer{resolution{f.Session.Orig, o.Addr}, strings.Clone(o.Value), f.Now})
 		}
 		return
 	case protocol.Credential:

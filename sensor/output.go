@@ -100,7 +100,7 @@ func (o *output) writeKey(c *chunk, p *place, key uint64) error {
 		e := &c.entries[p.next]
 		if e.stream == answerEntry {
 			a := &c.answers[p.answer]
-			o.names.add(a.resolution, a.name)
+			o.names.add(a.resolution, a.name, a.time)
 			p.answer++
 			continue
 		}
@@ -117,7 +117,7 @@ func (o *output) writeKey(c *chunk, p *place, key uint64) error {
 		if e.hole {
 			h := &c.holes[p.hole]
 			p.hole++
-			if name := o.names.name(h.resolution); name != "" {
+			if name := o.names.name(h.resolution, h.start); name != "" {
 				var replaces uint32
 				o.scratch, replaces = fill(o.scratch[:0], o.streams[e.stream].format, name)
 				if _, err := w.Write(c.text(e.piece, p.from, h.at)); err != nil {

@@ -13,42 +13,64 @@ import (
 // It is bounded: when the young generation is full it becomes the old one, and
 // the old one is forgotten.
 type resolved struct {
-	young, old map[resolution]string
+	young, old map[resolution]given
 }
 
 // resolution is who asked, and what address was the answer.
 type resolution struct{ client, addr packet.Addr }
 
+// given is the latest name a client was given for an address, and the one before
+// it: a session is told by the name that was known when it started.
+type given struct {
+	name, before string
+	at           int64 // when name was given, ns
+}
+
 const maxResolved = 100000 // of a generation
 
-func (r *resolved) add(k resolution, name string) {
+func (r *resolved) add(k resolution, name string, at int64) {
+	g, known := r.young[k]
+	if !known {
+		g = r.old[k]
+	}
 	if len(r.young) >= maxResolved {
 		r.old, r.young = r.young, nil
 	}
 	if r.young == nil {
-		r.young = make(map[resolution]string)
+		r.young = make(map[resolution]given)
 	}
-	r.young[k] = name
+	if g.name != name {
+		g = given{name: name, before: g.name, at: at}
+	}
+	r.young[k] = g
 }
 
-func (r *resolved) name(k resolution) string {
-	if n, ok := r.young[k]; ok {
-		return n
+// name returns what the client called the address at a time, or later if it had
+// no name for it then.
+func (r *resolved) name(k resolution, at int64) string {
+	g, ok := r.young[k]
+	if !ok {
+		g = r.old[k]
 	}
-	return r.old[k]
+	if g.at > at && g.before != "" {
+		return g.before
+	}
+	return g.name
 }
 
 // answer is a name that a client was given, on its way to the writer.
 type answer struct {
 	resolution
 	name string
+	time int64 // ns
 }
 
 // hole is a place in a session's text where its domain goes if the writer knows
 // one.
 type hole struct {
 	resolution
-	at uint32 // in the piece
+	at    uint32 // in the piece
+	start int64  // of the session, ns
 }
 
 // fill returns the text of a session's fields domain and domain_source, and how
