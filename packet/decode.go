@@ -25,8 +25,8 @@ type Decoder struct {
 }
 
 // Decode reads the headers of f into p. It sets every field of p, except that
-// elements of Layers and Outers past NLayers and NOuters, and ARP if there is
-// no ARP message, keep what they were.
+// elements of Layers past NLayers keep what they were, and so does what is not
+// valid of Rare, which is allocated the first time that p needs it.
 //
 // EthSrc and EthDst are zero where no header had them. VLAN and InnerVLAN are
 // the first two non-zero identifiers of the frame. A carrier's Outer.Kind is
@@ -87,6 +87,14 @@ func (p *Packet) resetNetwork() {
 	p.IPBytes, p.Fragment, p.Cut = 0, false, false
 	p.Transport, p.SrcPort, p.DstPort = false, 0, 0
 	p.Payload, p.PayloadBytes = nil, 0
+}
+
+// rare returns p.Rare, which it makes if there is none.
+func (p *Packet) rare() *Rare {
+	if p.Rare == nil {
+		p.Rare = new(Rare)
+	}
+	return p.Rare
 }
 
 func (p *Packet) resetOptions() {
@@ -178,7 +186,7 @@ func (w *walk) carry(kind Layer, id uint32) bool {
 		p.Flaws |= FlawTooDeep
 		return false
 	}
-	o := &p.Outers[p.NOuters]
+	o := &p.rare().Outers[p.NOuters]
 	p.NOuters++
 	*o = Outer{Kind: kind, Proto: p.Proto, ID: id, Src: p.Src, Dst: p.Dst, Bytes: p.IPBytes, Payload: p.PayloadBytes}
 	if p.Transport {

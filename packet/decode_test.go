@@ -159,7 +159,7 @@ func outer(o Outer, kind Layer, proto uint8, id uint32, ports [2]uint16, payload
 		if proto == ProtoUDP {
 			o.Bytes += 8
 		}
-		p.Outers[p.NOuters] = o
+		p.rare().Outers[p.NOuters] = o
 		p.NOuters++
 	}
 }
@@ -246,6 +246,9 @@ func dirty(v reflect.Value) {
 		for i := range v.Len() {
 			dirty(v.Index(i))
 		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		dirty(v.Elem())
 	case reflect.Slice:
 		v.SetBytes([]byte{1, 2, 3})
 	case reflect.Bool:
@@ -262,9 +265,17 @@ func compare(t *testing.T, got *Packet, want Packet) {
 	t.Helper()
 	g := *got
 	clear(g.Layers[g.NLayers:])
-	clear(g.Outers[g.NOuters:])
+	var rare Rare
+	if g.Rare != nil {
+		rare = *g.Rare
+	}
+	clear(rare.Outers[g.NOuters:])
 	if g.NLayers == 0 || g.Layers[g.NLayers-1] != LayerARP {
-		g.ARP = ARP{}
+		rare.ARP = ARP{}
+	}
+	g.Rare = &rare
+	if want.Rare == nil {
+		want.Rare = new(Rare)
 	}
 	if len(g.Payload) == 0 {
 		g.Payload = nil

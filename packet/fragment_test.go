@@ -386,7 +386,7 @@ func TestReassemblyNested(t *testing.T) {
 	if p.IPBytes != uint32(2*48+len(inner)) {
 		t.Errorf("%d IP bytes", p.IPBytes)
 	}
-	if o := p.Outers[0]; o.Payload != uint32(4+48+len(inner)-24) || o.Bytes != o.Payload+3*20 {
+	if o := p.Rare.Outers[0]; o.Payload != uint32(4+48+len(inner)-24) || o.Bytes != o.Payload+3*20 {
 		t.Errorf("carrier %+v", o)
 	}
 	if d.Reassembled != 3 {

@@ -27,7 +27,7 @@ func (p *Packet) Hash() uint64 {
 // OuterHash returns the same for the i-th carrier, as if it were a packet of
 // its own.
 func (p *Packet) OuterHash(i int) uint64 {
-	o := &p.Outers[i]
+	o := &p.Rare.Outers[i]
 	return hashEnds(o.Proto, &o.Src, &o.Dst, o.SrcPort, o.DstPort)
 }
 

@@ -216,7 +216,7 @@ var tunnelTests = []decodeTest{
 		"0001 0800 06 04 0002 020000000001 0a000001 020000000002 0a000002")),
 		want: []expect{macs, layers(LayerIPv4, LayerUDP, LayerVXLAN, LayerEthernet, LayerARP), outer(carrier4, LayerVXLAN, ProtoUDP, 123, udpVXLAN, 50),
 			func(p *Packet) {
-				p.ARP = ARP{Op: 2, SenderMAC: MAC{2, 0, 0, 0, 0, 1}, TargetMAC: MAC{2, 0, 0, 0, 0, 2}, SenderIP: addr4(1), TargetIP: addr4(2)}
+				p.rare().ARP = ARP{Op: 2, SenderMAC: MAC{2, 0, 0, 0, 0, 1}, TargetMAC: MAC{2, 0, 0, 0, 0, 2}, SenderIP: addr4(1), TargetIP: addr4(2)}
 			}}},
 	{name: "VXLAN, no identifier", link: LinkRaw, data: in4(ProtoUDP, inUDP(49152, 4789, "00 000000 00007b 00", ethernet4, tcp4)),
 		want: stays(49152, 4789, "0000000000007b00"+ethernet4+tcp4)},

@@ -259,7 +259,7 @@ func (w *walk) arp() {
 	if !w.need(28) || !w.layer(LayerARP) {
 		return
 	}
-	w.p.ARP = ARP{
+	w.p.rare().ARP = ARP{
 		Op:        be16(b[6:]),
 		SenderMAC: MAC(b[8:14]),
 		SenderIP:  Addr4(b[14:18]),

@@ -42,12 +42,12 @@ var linkTests = []decodeTest{
 		"000000000000 0a000002" + repeat("00", 18),
 		want: []expect{layers(LayerEthernet, LayerARP), func(p *Packet) {
 			p.EthDst, p.EthSrc = MAC{255, 255, 255, 255, 255, 255}, MAC{2, 0, 0, 0, 0, 1}
-			p.ARP = ARP{Op: 1, SenderMAC: MAC{2, 0, 0, 0, 0, 1}, SenderIP: addr4(1), TargetIP: addr4(2)}
+			p.rare().ARP = ARP{Op: 1, SenderMAC: MAC{2, 0, 0, 0, 0, 1}, SenderIP: addr4(1), TargetIP: addr4(2)}
 		}}},
 	{name: "RARP", link: LinkEthernet, data: "020000000002 020000000001 8035" +
 		"0001 0800 06 04 0003 020000000001 00000000 020000000001 00000000",
 		want: []expect{macs, layers(LayerEthernet, LayerARP), func(p *Packet) {
-			p.ARP = ARP{Op: 3, SenderMAC: MAC{2, 0, 0, 0, 0, 1}, TargetMAC: MAC{2, 0, 0, 0, 0, 1},
+			p.rare().ARP = ARP{Op: 3, SenderMAC: MAC{2, 0, 0, 0, 0, 1}, TargetMAC: MAC{2, 0, 0, 0, 0, 1},
 				SenderIP: Addr4(make([]byte, 4)), TargetIP: Addr4(make([]byte, 4))}
 		}}},
 	{name: "ARP for other hardware", link: LinkEthernet, data: "020000000002 020000000001 0806 0020 0800 14 04 0001" + repeat("00", 48),

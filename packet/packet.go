@@ -185,6 +185,7 @@ const (
 // Packet is a frame's headers. Decode sets every field; slices point into the
 // frame, or into the decoder's memory for reassembled datagrams, and are valid
 // as long as the frame is and until the decoder's next call respectively.
+// What few packets have is kept apart, so that a Packet fills three cache lines.
 type Packet struct {
 	Time  int64  // nanoseconds since the epoch
 	Index uint64 // position of the frame in the input
@@ -198,12 +199,13 @@ type Packet struct {
 
 	Layers  [MaxLayers]Layer // outermost first
 	NLayers uint8
+	NOuters uint8 // tunnels the packet came out of: the first of Rare.Outers
 
 	// Network layer; innermost. Valid iff Version is 4 or 6.
 	Version  uint8 // 4, 6, or 0 without an IP header
 	Proto    uint8 // upper-layer protocol, after extension headers
-	TTL      uint8 // or hop limit
 	Src, Dst Addr
+	TTL      uint8  // or hop limit
 	IPBytes  uint32 // length of the IP packet on the wire, headers included
 	Fragment bool   // a fragment that does not complete its datagram; no transport
 	Cut      bool   // the capture holds less of the packet than was on the wire
@@ -226,12 +228,15 @@ type Packet struct {
 	TSVal     uint32
 	TSEcr     uint32
 
-	// Tunnels the packet came out of, outermost first.
-	Outers  [MaxOuters]Outer
-	NOuters uint8
+	// Rare is what few packets have; nil until this Packet needed it. Decode uses
+	// it again for the next frame, so that copies of a Packet share it.
+	Rare *Rare
+}
 
-	// ARP is valid iff Layers ends with LayerARP.
-	ARP ARP
+// Rare is the part of a Packet that few packets have.
+type Rare struct {
+	Outers [MaxOuters]Outer // carriers, outermost first; the first NOuters are valid
+	ARP    ARP              // valid iff Layers ends with LayerARP
 }
 
 // ARP is an ARP or RARP message for Ethernet and IPv4 (RFC 826).

@@ -86,6 +86,7 @@ type job struct {
 	block   packet.Block
 	packets []packet.Packet
 	hashes  []uint64
+	lanes   []uint8       // laneOf each hash: all that other workers need to read
 	parents []session.UID // empty unless some packet came out of a tunnel
 	ticks   []tick
 	flush   bool // the source is over: end the sessions of step
@@ -118,11 +119,12 @@ func Run(ctx context.Context, src packet.Source, c Config, progress *Progress) (
 	}
 	workers = min(workers, lanes)
 	e := newEngine(c, workers)
+	inFlight := jobsInFlight(workers)
 
 	queues := make([]chan *job, workers)
 	var wg sync.WaitGroup
 	for w := range queues {
-		queues[w] = make(chan *job, jobsInFlight)
+		queues[w] = make(chan *job, inFlight)
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -134,9 +136,9 @@ func Run(ctx context.Context, src packet.Source, c Config, progress *Progress) (
 			}
 		}()
 	}
-	ordered := make(chan *job, jobsInFlight)
-	free := make(chan *job, jobsInFlight)
-	for range jobsInFlight {
+	ordered := make(chan *job, inFlight)
+	free := make(chan *job, inFlight)
+	for range inFlight {
 		free <- &job{ready: make(chan struct{}, 1), chunks: make([]chunk, workers+1)}
 	}
 	var writeErr error
@@ -194,8 +196,15 @@ func Run(ctx context.Context, src packet.Source, c Config, progress *Progress) (
 	return res, readErr
 }
 
-// jobsInFlight bounds the blocks between reader and writer.
-const jobsInFlight = 8
+// jobsInFlight returns how many blocks are between reader and writer: enough
+// that no worker waits for another, and on one core few, so that what was read
+// is worked on while the cache holds it.
+func jobsInFlight(workers int) int {
+	if workers == 1 {
+		return 2
+	}
+	return 4 * workers
+}
 
 // engine is the state of one Run.
 type engine struct {
@@ -238,8 +247,9 @@ func (e *engine) prepare(j *job) {
 	if cap(j.packets) < n {
 		j.packets = make([]packet.Packet, n+n/4)
 		j.hashes = make([]uint64, n+n/4)
+		j.lanes = make([]uint8, n+n/4)
 	}
-	j.packets, j.hashes = j.packets[:n], j.hashes[:n]
+	j.packets, j.hashes, j.lanes = j.packets[:n], j.hashes[:n], j.lanes[:n]
 	j.parents, j.ticks = j.parents[:0], j.ticks[:0]
 	own := &j.chunks[len(j.chunks)-1]
 	own.reset()
@@ -271,7 +281,7 @@ func (e *engine) prepare(j *job) {
 			if p.NLayers == 0 || p.Layers[p.NLayers-1] != packet.LayerARP {
 				e.stats.Undecoded++
 			}
-			j.hashes[i] = 0
+			j.hashes[i], j.lanes[i] = 0, 0
 			continue
 		}
 		if r := e.decoder.Reassembled; r != e.lastSeen {
@@ -279,7 +289,8 @@ func (e *engine) prepare(j *job) {
 			e.lastSeen = r
 			p.Payload = append([]byte(nil), p.Payload...)
 		}
-		j.hashes[i] = p.Hash()
+		hash := p.Hash()
+		j.hashes[i], j.lanes[i] = hash, laneOf(hash)
 		if p.NOuters > 0 {
 			e.carriers(j, i, p)
 		}
@@ -297,7 +308,7 @@ func (e *engine) carriers(j *job, i int, p *packet.Packet) {
 	l := e.tunnels
 	l.key = packetKey(i, lanes)
 	for k := 0; k < int(p.NOuters); k++ {
-		o := &p.Outers[k]
+		o := &p.Rare.Outers[k]
 		c := &e.carrier
 		*c = packet.Packet{
 			Time: p.Time, Index: p.Index, Version: 6, Proto: o.Proto, Src: o.Src, Dst: o.Dst, SrcPort: o.SrcPort, DstPort: o.DstPort,
@@ -347,18 +358,16 @@ func (e *engine) work(w int, j *job) {
 		e.lanes[n].chunk = c
 	}
 	ticks := j.ticks
-	for i := range j.packets {
+	for i, n := range j.lanes {
 		if len(ticks) > 0 && ticks[0].index == i {
 			e.advance(w, i, ticks[0].now)
 			ticks = ticks[1:]
 		}
-		hash := j.hashes[i]
-		n := laneOf(hash)
-		if n%e.workers != w {
+		if int(n)%e.workers != w {
 			continue
 		}
 		l := e.lanes[n]
-		l.key = packetKey(i, n)
+		l.key = packetKey(i, int(n))
 		var parent session.UID
 		if len(j.parents) > 0 {
 			parent = j.parents[i]
@@ -370,7 +379,7 @@ func (e *engine) work(w int, j *job) {
 			}
 			continue
 		}
-		l.packet(p, hash, parent)
+		l.packet(p, j.hashes[i], parent)
 	}
 	if j.flush {
 		for n := w; n < lanes; n += e.workers {
@@ -391,7 +400,7 @@ func (e *engine) advance(w, index int, now int64) {
 
 // laneOf returns the lane of a hash: its top four bits. The session table uses
 // the low half.
-func laneOf(hash uint64) int { return int(hash >> 60) }
+func laneOf(hash uint64) uint8 { return uint8(hash >> 60) }
 
 func (e *engine) result() *Result {
 	r := &Result{Stats: e.stats}

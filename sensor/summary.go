@@ -357,11 +357,11 @@ func (m *Summary) anomaly(s *session.Session, a protocol.Anomaly) {
 
 // link takes an ARP message.
 func (m *Summary) link(p *packet.Packet) {
-	if p.NLayers == 0 || p.Layers[p.NLayers-1] != packet.LayerARP || p.ARP.SenderIP.IsZero() {
+	if p.NLayers == 0 || p.Layers[p.NLayers-1] != packet.LayerARP || p.Rare.ARP.SenderIP.IsZero() {
 		return
 	}
-	if d := m.device(p.ARP.SenderIP); d != nil && p.ARP.SenderMAC[0]&1 == 0 {
-		d.MAC = p.ARP.SenderMAC
+	if d := m.device(p.Rare.ARP.SenderIP); d != nil && p.Rare.ARP.SenderMAC[0]&1 == 0 {
+		d.MAC = p.Rare.ARP.SenderMAC
 	}
 }
 

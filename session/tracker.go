@@ -253,7 +253,7 @@ func (t *Tracker) start(p *packet.Packet, k Tuple, hash uint64, oneWay bool, par
 	*s = Session{Tuple: k, First: p.Time, Last: p.Time, Parent: parent, VLAN: p.VLAN, InnerVLAN: p.InnerVLAN}
 	s.link = links{tag: uint32(hash), id: id, oneWay: oneWay}
 	if p.NOuters > 0 {
-		s.Tunnel = p.Outers[p.NOuters-1].Kind
+		s.Tunnel = p.Rare.Outers[p.NOuters-1].Kind
 	}
 	s.UID = newUID(&k, p.Time, p.Index)
 	dir := Orig
