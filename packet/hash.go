@@ -71,5 +71,6 @@ func hashEnds(proto uint8, src, dst *Addr, srcPort, dstPort uint16) uint64 {
 
 func hashEnd(a *Addr, port uint16) uint64 {
 	hi, lo := binary.LittleEndian.Uint64(a[:8]), binary.LittleEndian.Uint64(a[8:])
-	return mix((hi^mix0)+uint64(port)*mix2, lo^mix1)
+	x, y := (hi^mix0)+uint64(port)*mix2, lo^mix1
+	return mix(x, y) + bits.RotateLeft64(x, 32) ^ y // an operand chosen to be zero does not hide the other
 }

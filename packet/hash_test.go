@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"encoding/binary"
 	"math"
 	"testing"
 )
@@ -90,6 +91,13 @@ func TestHashDistribution(t *testing.T) {
 			a := addr6(1)
 			a[6], a[7] = byte(i>>8), byte(i)
 			return Packet{Src: a, Dst: addr6(1), SrcPort: 40000, DstPort: 443}
+		},
+		"IPv6 networks chosen for a zero operand": func(i int) Packet {
+			var a Addr
+			port := uint64(443)
+			binary.LittleEndian.PutUint64(a[:8], -(port*mix2)^mix0)
+			binary.LittleEndian.PutUint64(a[8:], uint64(i)*mix3)
+			return Packet{Src: a, Dst: addr6(1), SrcPort: 443, DstPort: 443}
 		},
 		"IPv6 networks and ports": func(i int) Packet {
 			a := addr6(1)
