@@ -89,6 +89,7 @@ func TestNDPI(t *testing.T) {
 		byFile[f.path] = append(byFile[f.path], f)
 	}
 	agreed, judged := 0, 0
+	oddAgreed, odd := 0, 0
 	type miss struct{ want, got string }
 	misses := make(map[miss][]string)
 	for _, path := range slices.Sorted(maps.Keys(byFile)) {
@@ -131,8 +132,15 @@ func TestNDPI(t *testing.T) {
 				continue
 			}
 			judged++
+			oddPort := f.oddPort(master)
+			if oddPort {
+				odd++
+			}
 			if slices.ContainsFunc(got, func(a string) bool { return slices.Contains(want, a) }) {
 				agreed++
+				if oddPort {
+					oddAgreed++
+				}
 				continue
 			}
 			m := miss{f.proto, got[0]}
@@ -147,6 +155,11 @@ func TestNDPI(t *testing.T) {
 	})
 	for _, m := range list {
 		t.Logf("%4d nDPI %s, tyto %s: %s", len(misses[m]), m.want, m.got, strings.Join(misses[m][:min(3, len(misses[m]))], "; "))
+	}
+	oddRate := 100 * float64(oddAgreed) / float64(max(odd, 1))
+	t.Logf("on ports that are not the protocol's: %d of %d flows agree: %.2f %%", oddAgreed, odd, oddRate)
+	if oddRate < 95 {
+		t.Errorf("%.2f %% of flows on other ports agree, want at least 95 %%", oddRate)
 	}
 	if rate < 97 {
 		t.Errorf("%.2f %% agree, want at least 97 %%", rate)
