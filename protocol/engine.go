@@ -37,7 +37,8 @@ type Engine struct {
 	idle     [][]Analyzer // by definition: analyzers as good as new
 	buffers  [bufferClasses][][]byte
 	evidence Evidence
-	bytes    int // held in buffers and flows
+	now      int64 // time of the packet at hand
+	bytes    int   // held in buffers and flows
 }
 
 // flowBytes is what a flow is counted as, with its analyzer.
@@ -61,12 +62,7 @@ func (e *Engine) Flow(s *session.Session) *Flow {
 }
 
 func (e *Engine) open(s *session.Session) *Flow {
-	var f *Flow
-	if n := len(e.spare); n > 0 {
-		f, e.spare = e.spare[n-1], e.spare[:n-1]
-	} else {
-		f = new(Flow)
-	}
+	f := e.newFlow(s)
 	if n := len(e.free); n > 0 {
 		f.id, e.free = e.free[n-1], e.free[:n-1]
 		e.flows[f.id-1] = f
@@ -74,18 +70,38 @@ func (e *Engine) open(s *session.Session) *Flow {
 		e.flows = append(e.flows, f)
 		f.id = uint32(len(e.flows))
 	}
-	f.Session, f.engine = s, e
 	s.Analysis = f.id
+	return f
+}
+
+// newFlow returns a flow of a session that is not yet the session's.
+func (e *Engine) newFlow(s *session.Session) *Flow {
+	var f *Flow
+	if n := len(e.spare); n > 0 {
+		f, e.spare = e.spare[n-1], e.spare[:n-1]
+	} else {
+		f = new(Flow)
+	}
+	f.Session, f.engine = s, e
 	e.bytes += flowBytes
 	return f
 }
 
 func (e *Engine) release(f *Flow) {
-	e.dropBuffers(f)
-	e.bytes -= flowBytes
+	for _, g := range f.guests {
+		if g != nil {
+			e.recycle(g)
+		}
+	}
 	f.Session.Analysis = 0
 	e.flows[f.id-1] = nil
 	e.free = append(e.free, f.id)
+	e.recycle(f)
+}
+
+func (e *Engine) recycle(f *Flow) {
+	e.dropBuffers(f)
+	e.bytes -= flowBytes
 	*f = Flow{}
 	if len(e.spare) < 4096 {
 		e.spare = append(e.spare, f)
@@ -97,6 +113,8 @@ func (e *Engine) dropBuffers(f *Flow) {
 		e.give(f.buf[d])
 		f.buf[d] = nil
 	}
+	e.give(f.pieces)
+	f.pieces = nil
 }
 
 // Buffers for what is not consumed come in sizes of their own, each four times
@@ -166,7 +184,7 @@ func (e *Engine) Data(s *session.Session, dir session.Direction, data []byte, no
 			f.pending = e.set.masks[transportOf(s.Proto)]
 		}
 	}
-	f.Now = now
+	f.Now, e.now = now, now
 	if e.Strict {
 		return e.data(f, dir, data)
 	}
@@ -184,9 +202,19 @@ func (e *Engine) guard(f *Flow, more *bool) {
 			name = f.def.Name
 		}
 		e.LastFault = fmt.Sprintf("%s: %v at %s", name, r, faultSite())
-		f.phase, f.analyzer = finished, nil
-		e.dropBuffers(f)
+		e.stop(f)
 		*more = false
+	}
+}
+
+// stop ends a flow and its guests without another word to the analyzers.
+func (e *Engine) stop(f *Flow) {
+	f.phase, f.analyzer = finished, nil
+	e.dropBuffers(f)
+	for _, g := range f.guests {
+		if g != nil {
+			e.stop(g)
+		}
 	}
 }
 
@@ -206,13 +234,18 @@ func faultSite() string {
 }
 
 func (e *Engine) data(f *Flow, dir session.Direction, data []byte) bool {
+	e.deliver(f, dir, data)
+	return e.settle(f)
+}
+
+// deliver gives bytes to the probes or to the analyzer.
+func (e *Engine) deliver(f *Flow, dir session.Direction, data []byte) {
 	switch f.phase {
 	case probing:
 		e.probe(f, dir, data)
 	case reading:
 		e.feed(f, dir, data)
 	}
-	return e.settle(f)
 }
 
 // settle is called after every delivery: it ends what is over.
@@ -243,6 +276,7 @@ func (e *Engine) finish(f *Flow) {
 	}
 	f.phase = finished
 	e.dropBuffers(f)
+	e.closeGuests(f)
 }
 
 // probe asks what the session's protocol is.
@@ -252,15 +286,15 @@ func (e *Engine) probe(f *Flow, dir session.Direction, data []byte) {
 	t := transportOf(f.Session.Proto)
 	*ev = Evidence{Transport: 1 << t, Dir: dir, Count: f.count, OrigPort: f.Session.OrigPort, RespPort: f.Session.RespPort, Proto: f.Session.Proto}
 	stream := t == 0
-	if stream {
-		if len(f.buf[0])+len(f.buf[1]) > 0 {
-			e.keep(f, dir, data)
-			ev.Data[0], ev.Data[1] = clip(f.buf[0]), clip(f.buf[1])
-		} else {
-			f.first = dir
-			ev.Data[dir] = clip(data)
-		}
-	} else {
+	held := stream && len(f.buf[0])+len(f.buf[1]) > 0
+	switch {
+	case held:
+		e.keepPart(f, dir, data)
+		ev.Data[0], ev.Data[1] = clip(f.buf[0]), clip(f.buf[1])
+	case stream:
+		f.first = dir
+		ev.Data[dir] = clip(data)
+	default:
 		ev.Data[dir] = data
 		for d := range f.seen {
 			ev.Seen[d] = f.seen[d][:min(f.seenLen[d], SeenBytes)]
@@ -268,57 +302,53 @@ func (e *Engine) probe(f *Flow, dir session.Direction, data []byte) {
 		}
 	}
 	which, verdict := e.ask(f, ev, t)
-	held := len(f.buf[0])+len(f.buf[1]) > 0
-	if verdict == No && !e.undecided(f, data, stream, held) {
-		if f.likely == 0 {
-			e.unknown(f, dir, data, stream, held)
-			return
-		}
-		which, verdict = f.likely-1, Likely
-		ev.Reversed = f.likelyRv
-	}
-	if verdict == No {
-		if stream && !held {
-			e.keep(f, dir, data)
-		} else if !stream && f.seenLen[dir] == 0 {
-			f.seenLen[dir] = len(data)
-			copy(f.seen[dir][:], data)
+	if verdict == No && e.undecided(f, data, stream, held) {
+		switch {
+		case held:
+		case stream:
+			e.keepPart(f, dir, data)
+		default:
+			if f.seenLen[dir] == 0 {
+				f.seenLen[dir] = len(data)
+				copy(f.seen[dir][:], data)
+			}
+			e.keepDatagram(f, dir, data)
 		}
 		return
 	}
-	if verdict != Sure {
-		f.Session.Flags |= session.Guessed
+	if verdict == No {
+		if f.hints[0].which == 0 {
+			e.unknown(f, dir, data, stream, held)
+			return
+		}
+		h := e.bestHint(f)
+		which, ev.Reversed = h.which-1, h.reversed
+		if f.host == nil {
+			f.Session.Flags |= session.Guessed
+		}
 	}
-	if ev.Reversed {
-		f.Session.Flip()
-		f.buf[0], f.buf[1] = f.buf[1], f.buf[0]
-		f.seen[0], f.seen[1] = f.seen[1], f.seen[0]
-		f.seenLen[0], f.seenLen[1] = f.seenLen[1], f.seenLen[0]
-		f.first, dir = f.first.Other(), dir.Other()
+	if ev.Reversed && f.host == nil {
+		f.flip()
+		dir = dir.Other()
 	}
 	e.start(f, which)
-	switch {
-	case f.phase != reading: // recognised, not read
-	case held:
+	if f.phase != reading { // recognised, not read
+		return
+	}
+	if held || len(f.pieces) > 0 {
+		flipped := f.Session.Flags & session.Flipped
 		e.replay(f, f.first)
-	default:
-		e.feed(f, dir, data)
+		if f.Session.Flags&session.Flipped != flipped {
+			dir = dir.Other()
+		}
+	}
+	if !held {
+		e.deliver(f, dir, data)
 	}
 }
 
 // clip returns the part of a stream's start that probes see.
 func clip(b []byte) []byte { return b[:min(len(b), MaxProbe)] }
-
-// replay gives the analyzer what was kept, the given direction first.
-func (e *Engine) replay(f *Flow, first session.Direction) {
-	for _, d := range [2]session.Direction{first, first.Other()} {
-		if b := f.buf[d]; len(b) > 0 && f.phase == reading {
-			f.buf[d] = nil
-			e.feed(f, d, b)
-			e.give(b)
-		}
-	}
-}
 
 // Limits of probing: after so much the best guess so far is taken.
 const (
@@ -326,13 +356,14 @@ const (
 	maxProbeSegments  = 256
 )
 
-// undecided reports whether more evidence may still settle the question.
+// undecided reports whether more evidence may still settle the question. A
+// guess is taken rather than that a datagram is lost for its analyzer.
 func (e *Engine) undecided(f *Flow, data []byte, stream, held bool) bool {
 	if f.pending.none() {
 		return false
 	}
 	if !stream {
-		return f.count < maxProbeDatagrams
+		return f.count < maxProbeDatagrams && (f.hints[0].which == 0 || f.fits(data))
 	}
 	n := len(f.buf[0]) + len(f.buf[1])
 	if !held {
@@ -362,10 +393,6 @@ func (e *Engine) ask(f *Flow, ev *Evidence, t int) (which uint8, v Verdict) {
 			return i, Sure
 		}
 	}
-	if f.likely > 0 && f.pending.none() {
-		ev.Reversed = f.likelyRv
-		return f.likely - 1, Likely
-	}
 	return 0, No
 }
 
@@ -384,13 +411,71 @@ func (e *Engine) askOne(f *Flow, ev *Evidence, i uint8) Verdict {
 	switch v {
 	case No:
 		f.pending.drop(i)
+		f.doubt(i)
 	case Likely:
-		if f.likely == 0 || e.set.onPort(i, ev.RespPort, ev.OrigPort) && !e.set.onPort(f.likely-1, ev.RespPort, ev.OrigPort) {
-			f.likely, f.likelyRv = i+1, ev.Reversed
-		}
-		f.pending.drop(i)
+		f.addHint(i, ev.Reversed)
 	}
 	return v
+}
+
+// hint is a protocol whose probe said Likely.
+type hint struct {
+	which    uint8 // 1 + index; 0: none
+	reversed bool
+	doubted  bool // by a later datagram
+}
+
+// maxHints is how many guesses are remembered; further ones are forgotten until
+// the probe is asked again.
+const maxHints = 4
+
+func (f *Flow) addHint(i uint8, reversed bool) {
+	for k := range f.hints {
+		if h := &f.hints[k]; h.which == 0 || h.which == i+1 {
+			*h = hint{which: i + 1, reversed: reversed}
+			return
+		}
+	}
+}
+
+// doubt takes that a probe says No after Likely. On a stream that ends the
+// guess, as the probe has seen more of the same. A datagram does not disprove
+// what an earlier one showed: the guess is what is left if no other is.
+func (f *Flow) doubt(i uint8) {
+	for k := range f.hints {
+		if f.hints[k].which != i+1 {
+			continue
+		}
+		if f.Datagram() {
+			f.hints[k].doubted = true
+			return
+		}
+		copy(f.hints[k:], f.hints[k+1:])
+		f.hints[maxHints-1] = hint{}
+		return
+	}
+}
+
+// bestHint returns the first of the guesses that were not doubted, preferably
+// one on a port of its own.
+func (e *Engine) bestHint(f *Flow) (best hint) {
+	rank := 0
+	for _, h := range f.hints {
+		r := 1
+		switch {
+		case h.which == 0:
+			r = 0
+		case !h.doubted:
+			r = 3
+		}
+		if r > 0 && e.set.onPort(h.which-1, f.Session.RespPort, f.Session.OrigPort) {
+			r++
+		}
+		if r > rank {
+			best, rank = h, r
+		}
+	}
+	return best
 }
 
 // unknown gives up: the session stays without a name. The first bytes of each
@@ -414,7 +499,7 @@ func (e *Engine) unknown(f *Flow, dir session.Direction, data []byte, stream, he
 func (e *Engine) start(f *Flow, i uint8) {
 	d := &e.set.defs[i]
 	f.def, f.phase = d, reading
-	if f.Session.App == Unknown {
+	if f.Session.App == Unknown && f.host == nil {
 		f.Session.App = uint16(i) + 1
 	}
 	f.Session.AddService(i + 1)
@@ -505,22 +590,32 @@ func (e *Engine) feed(f *Flow, dir session.Direction, data []byte) {
 
 // guess settles for the likely protocol, as no more evidence will come.
 func (e *Engine) guess(f *Flow) {
-	f.Session.Flags |= session.Guessed
-	e.start(f, f.likely-1)
-	if f.phase == reading && !f.Datagram() {
+	if f.host == nil {
+		f.Session.Flags |= session.Guessed
+	}
+	h := e.bestHint(f)
+	if h.reversed && f.host == nil {
+		f.flip()
+	}
+	e.start(f, h.which-1)
+	if f.phase == reading {
 		e.replay(f, f.first)
 	}
 }
 
 // keep appends to what waits in a direction.
 func (e *Engine) keep(f *Flow, dir session.Direction, data []byte) {
-	b := f.buf[dir]
-	if n := len(b) + len(data); n > cap(b) {
-		grown := append(e.take(max(n, cap(b)+1)), b...)
-		e.give(b)
-		b = grown
+	f.buf[dir] = append(e.grow(f.buf[dir], len(data)), data...)
+}
+
+// grow returns a buffer with the content of b and room for n more bytes.
+func (e *Engine) grow(b []byte, n int) []byte {
+	if n += len(b); n <= cap(b) {
+		return b
 	}
-	f.buf[dir] = append(b, data...)
+	grown := append(e.take(max(n, cap(b)+1)), b...)
+	e.give(b)
+	return grown
 }
 
 // keepOnly makes rest all that waits in a direction; rest is the tail of the
@@ -548,8 +643,9 @@ func (e *Engine) handover(f *Flow, dir session.Direction) {
 	if old != nil {
 		old.Close(f)
 	}
+	e.closeGuests(f)
 	f.skip = [2]int{}
-	f.count, f.likely = 0, 0
+	f.count, f.hints = 0, [maxHints]hint{}
 	f.first = dir
 	if i, ok := e.set.index[name]; ok && i > 0 && int(i) <= len(e.set.defs) {
 		e.start(f, uint8(i-1))
@@ -576,19 +672,20 @@ func (e *Engine) Gap(s *session.Session, dir session.Direction, n int, now int64
 	if f == nil {
 		return true
 	}
-	f.Now = now
+	f.Now, e.now = now, now
 	if !e.Strict {
 		defer e.guard(f, &more)
 	}
 	switch f.phase {
 	case probing:
-		if f.likely > 0 {
+		if f.hints[0].which > 0 {
 			e.guess(f)
 			return e.settle(f)
 		}
 		// A protocol may still be recognised in the other direction.
 		e.give(f.buf[dir])
 		f.buf[dir] = nil
+		f.dropParts(dir)
 		return true
 	case finished:
 		return false
@@ -620,12 +717,12 @@ func (e *Engine) Close(s *session.Session, now int64) {
 	if f == nil {
 		return
 	}
-	f.Now = now
+	f.Now, e.now = now, now
 	if !e.Strict {
 		var more bool
 		defer e.guard(f, &more)
 	}
-	if f.phase == probing && f.likely > 0 {
+	if f.phase == probing && f.hints[0].which > 0 {
 		e.guess(f)
 	}
 	e.finish(f)

@@ -17,17 +17,21 @@ type Flow struct {
 	def      *Definition
 	analyzer Analyzer
 	phase    phase
-	pending  candidates // probes that have not said No
-	likely   uint8      // 1 + index of the best Likely so far
-	likelyRv bool
+	pending  candidates     // probes that have not said No
+	hints    [maxHints]hint // what said Likely, in this order
 	count    int
 	first    session.Direction
 	buf      [2][]byte
+	pieces   []byte // what came before recognition, in order
 	skip     [2]int
 	seen     [2][SeenBytes]byte
 	seenLen  [2]int
 	hand     string // protocol to hand over to
 	handSet  bool
+
+	host   *Flow // of a guest
+	guests [maxGuests]*Flow
+	wanted uint8 // index of the protocol a guest is for
 
 	domain, domainSource string
 	id                   uint32
@@ -78,6 +82,10 @@ func (f *Flow) Observe(o Observation) {
 // SetDomain tells the name by which the responder was reached and where it is
 // from: "sni", "http", "cert", "dns". The first from the best source stays.
 func (f *Flow) SetDomain(name, source string) {
+	if f.host != nil {
+		f.host.SetDomain(name, source)
+		return
+	}
 	if name == "" || f.domain != "" && domainRank(source) <= domainRank(f.domainSource) {
 		return
 	}
@@ -123,9 +131,11 @@ func (f *Flow) SetEncrypted() { f.Session.Flags |= session.Encrypted }
 
 // Message tells that a message of n bytes on the wire (a TLS record, an SSH
 // packet) starts or is complete: what the later stages hear instead of packets.
-// Kind is the protocol's own (the TLS content type).
+// Kind is the protocol's own (the TLS content type). Messages that came before
+// the protocol was recognised count as of the moment it was: a series is in the
+// order of time.
 func (f *Flow) Message(dir session.Direction, kind uint8, n int) {
-	f.Session.Series.AddMessage(f.engine.series, f.Now, dir, kind, n)
+	f.Session.Series.AddMessage(f.engine.series, f.engine.now, dir, kind, n)
 }
 
 // Handover ends this analyzer after the Parse at hand, and gives what it has

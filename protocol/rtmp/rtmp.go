@@ -51,7 +51,7 @@ func probe(e *protocol.Evidence) protocol.Verdict {
 	if len(b) >= 9 && b[5]|b[6]|b[7]|b[8] != 0 && b[5] > 0x80 {
 		return protocol.No
 	}
-	if len(b) >= 4 && b[1] == 0 && int(binary.BigEndian.Uint16(b[2:])) == len(b) { // TPKT
+	if len(b) >= 6 && b[1] == 0 && int(binary.BigEndian.Uint16(b[2:])) == len(b) && b[5] != 0 { // TPKT
 		return protocol.No
 	}
 	plainTime := func(b []byte) bool { return len(b) >= 9 && b[5]|b[6]|b[7]|b[8] == 0 }

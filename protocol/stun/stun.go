@@ -225,8 +225,8 @@ func (a *analyzer) datagram(f *protocol.Flow, dir session.Direction, data []byte
 		}
 		a.message(f, dir, data)
 	case c >= 20 && c <= 63:
-		if len(data) >= 13 && data[1] == 0xfe && (c >= 20 && c <= 25) { // a DTLS record
-			f.Handover("dtls", true)
+		if f.Pass("dtls", dir, data) {
+			a.carries(f, "dtls")
 		}
 	case c >= 64 && c <= 79:
 		if channelData(data) {
@@ -234,9 +234,22 @@ func (a *analyzer) datagram(f *protocol.Flow, dir session.Direction, data []byte
 			f.Message(dir, c, len(data))
 		}
 	case c >= 128 && c <= 191:
-		if len(data) >= 12 {
-			f.AddService("rtp")
+		name := "rtp"
+		if len(data) > 1 && data[1] >= 192 && data[1] < 224 { // RFC 5761 section 4
+			name = "rtcp"
 		}
+		if f.Pass(name, dir, data) && name == "rtp" {
+			a.carries(f, name)
+		}
+	}
+}
+
+// carries tells what the session is for, once the first protocol it carries is
+// recognised. What STUN itself says stays.
+func (a *analyzer) carries(f *protocol.Flow, app string) {
+	if a.app == 0 && !a.turn {
+		a.app = 1
+		f.SetApp(app)
 	}
 }
 
