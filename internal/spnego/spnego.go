@@ -3,8 +3,9 @@
 // Protocols that authenticate by GSS-API (SMB, LDAP, HTTP, DCE/RPC) carry
 // opaque tokens: an InitialContextToken (RFC 2743 section 3.1), a negotiation
 // message of SPNEGO (RFC 4178) with the token of the chosen mechanism inside,
-// or that mechanism's token as it is. [Parse] tells which it is and where the
-// mechanism's own token lies. Nothing is copied.
+// or that mechanism's token as it is. When the context stands, tokens that sign
+// or seal a message may follow in the same place (RFC 4752 section 3). [Parse]
+// tells which it is and where the mechanism's own token lies. Nothing is copied.
 package spnego
 
 import (
@@ -52,9 +53,10 @@ type Kind uint8
 
 // Kinds of tokens.
 const (
-	Raw  Kind = iota // a mechanism's own token without SPNEGO around it
-	Init             // NegTokenInit
-	Resp             // NegTokenResp
+	Raw     Kind = iota // a mechanism's own token without SPNEGO around it
+	Init                // NegTokenInit
+	Resp                // NegTokenResp
+	Message             // a token of Kerberos that protects a message: it has no Inner
 )
 
 // Token is a security token that was taken apart. Slices point into the bytes
@@ -106,6 +108,9 @@ func Parse(b []byte) (t Token, ok bool) {
 	if bytes.HasPrefix(b, signatureNTLM) {
 		return Token{Mech: MechNTLM, Inner: b}, true
 	}
+	if protects(b) {
+		return Token{Kind: Message, Mech: MechKerberos}, true
+	}
 	c := wire.New(b)
 	tag, body := element(&c)
 	switch tag {
@@ -114,6 +119,9 @@ func Parse(b []byte) (t Token, ok bool) {
 		idTag, oid := element(&inner)
 		if idTag != tagOID {
 			return t, false
+		}
+		if mech := MechOf(oid.Rest()); mech == MechKerberos && protectsOld(inner.Rest()) {
+			return Token{Kind: Message, Mech: mech, OID: oid.Rest()}, true
 		}
 		if !bytes.Equal(oid.Rest(), oidSPNEGO) {
 			return Token{Mech: MechOf(oid.Rest()), OID: oid.Rest(), Inner: b}, true
@@ -130,6 +138,31 @@ func Parse(b []byte) (t Token, ok bool) {
 		return Token{Mech: MechKerberos, Inner: b}, true
 	}
 	return t, false
+}
+
+// minProtected is the header of a token that protects a message (RFC 4121
+// section 4.2.6).
+const minProtected = 16
+
+// protects reports whether b is a MIC or Wrap token of Kerberos: its identifier,
+// flags of which three are defined, and filler (RFC 4121 section 4.2.6).
+func protects(b []byte) bool {
+	if len(b) < minProtected || b[1] != 4 || b[2] > 7 || b[3] != 0xff {
+		return false
+	}
+	switch b[0] {
+	case 4: // MIC
+		return b[4] == 0xff && b[5] == 0xff && b[6] == 0xff && b[7] == 0xff
+	case 5: // Wrap
+		return true
+	}
+	return false
+}
+
+// protectsOld reports whether b, what follows the mechanism's identifier, is a
+// MIC, Wrap or deletion of a context in the older form (RFC 1964 section 1.2).
+func protectsOld(b []byte) bool {
+	return len(b) >= 2 && (b[1] == 1 && (b[0] == 1 || b[0] == 2) || b[0] == 1 && b[1] == 2)
 }
 
 // DER identifier octets.
@@ -254,6 +287,9 @@ func Kerberos(inner []byte) (msg []byte, ok bool) {
 	case tagApplication0:
 		idTag, oid := element(&body)
 		if idTag != tagOID || MechOf(oid.Rest()) != MechKerberos {
+			return nil, false
+		}
+		if protectsOld(body.Rest()) {
 			return nil, false
 		}
 		body.Skip(2)

@@ -48,6 +48,7 @@ const (
 	authTLS         = 14
 	authKerberos    = 16
 	authNetlogon    = 68
+	levelConnect    = 2
 	levelPrivacy    = 6
 	faultAccess     = 0x00000005
 	faultSecPackage = 0x00000721
@@ -257,6 +258,9 @@ func (c *Conn) need(dir session.Direction, b []byte) int {
 		return headerBytes
 	}
 	n := pduLength(b)
+	if c.learns(b) {
+		return n
+	}
 	switch b[2] {
 	case pduRequest:
 		if len(b) < callHeaderBytes {
@@ -320,6 +324,9 @@ func (c *Conn) step(f *protocol.Flow, dir session.Direction, b []byte) int {
 func (c *Conn) pdu(f *protocol.Flow, dir session.Direction, b []byte) {
 	big := bigEndian(b)
 	n := pduLength(b)
+	if c.learns(b) {
+		c.learn(b)
+	}
 	if c.Pipe == "" && c.auth.level >= levelPrivacy {
 		f.Message(dir, b[2], n)
 	}
@@ -455,6 +462,28 @@ func (c *Conn) bindAck(r *reader) {
 		}
 	}
 	c.offered = c.offered[:0]
+}
+
+// learns reports whether the security trailer of a call or an answer tells the
+// security of the connection, whose bind is not in the capture. The first PDU
+// that is not too long to be kept does.
+func (c *Conn) learns(b []byte) bool {
+	return c.auth.kind == 0 && (b[2] == pduRequest || b[2] == pduResponse) && authLength(b) > 0 && pduLength(b) <= maxControl
+}
+
+// learn takes type and level from a security trailer, if it can be one: its
+// padding is less than a block of sixteen bytes and its fourth byte zero.
+func (c *Conn) learn(b []byte) {
+	n := pduLength(b)
+	start := n - authLength(b) - trailerBytes
+	if n > len(b) || start < callHeaderBytes {
+		return
+	}
+	kind, level, padding, zero := b[start], b[start+1], b[start+2], b[start+3]
+	if kind == 0 || level < levelConnect || level > levelPrivacy || padding > 15 || zero != 0 {
+		return
+	}
+	c.auth.kind, c.auth.level = kind, level
 }
 
 // verifier reads the security trailer at the end of a PDU (MS-RPCE section

@@ -10,8 +10,8 @@ import (
 var Schema = record.New("dce_rpc", "dce_rpc", "One remote procedure call, written with its response or when the session ends without one.",
 	record.Field{Name: "rtt", Type: record.Interval, Doc: "Time from the end of the request to the start of the response; unset if either was not seen."},
 	record.Field{Name: "named_pipe", Type: record.String, Doc: "Pipe, or on TCP the port, as the server names it in its answer to the bind."},
-	record.Field{Name: "endpoint", Type: record.String, Doc: "Name of the interface, or unknown- and its UUID."},
-	record.Field{Name: "operation", Type: record.String, Doc: "Name of the operation, or unknown- and its number."},
+	record.Field{Name: "endpoint", Type: record.String, Doc: "Name of the interface, or unknown- and its UUID; unset where the bind that says it was not seen."},
+	record.Field{Name: "operation", Type: record.String, Doc: "Name of the operation; unknown- and its number where the interface has no name for it, opnum and its number where the interface is not known."},
 	record.Field{Name: "uuid", Type: record.String, Doc: "UUID of the interface."},
 	record.Field{Name: "interface_version", Type: record.String, Doc: "Version of the interface, major and minor."},
 	record.Field{Name: "opnum", Type: record.Count, Doc: "Number of the operation."},
@@ -57,9 +57,12 @@ func (r *Record) Append(e *record.Encoder) {
 	}
 	e.Str(r.pipe)
 	e.Str(r.endpoint)
-	if name := r.operation(); name != "" {
+	switch name := r.operation(); {
+	case name != "":
 		e.Str(name)
-	} else {
+	case r.endpoint == "":
+		e.Bytes(strconv.AppendUint(append(buf[:0], "opnum "...), uint64(k.opnum), 10))
+	default:
 		e.Bytes(strconv.AppendUint(append(buf[:0], "unknown-"...), uint64(k.opnum), 10))
 	}
 	if r.hasUUID {
@@ -130,7 +133,7 @@ func (r *Record) appendTower(e *record.Encoder) {
 // levelName returns the name of a protection level (MS-RPCE section 2.2.1.1.8).
 func levelName(level uint8) string {
 	switch level {
-	case 2:
+	case levelConnect:
 		return "connect"
 	case 3:
 		return "call"

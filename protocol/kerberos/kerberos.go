@@ -32,7 +32,7 @@ var Definition = protocol.Definition{
 // Schema of the record of one request and its answer.
 var Schema = record.New("kerberos", "kerberos", "One Kerberos request with its answer.",
 	record.Field{Name: "request_type", Type: record.String, Doc: "AS (ticket-granting ticket), TGS (service ticket), AP (ticket presented) or KPASSWD (password change)."},
-	record.Field{Name: "client", Type: record.String, Doc: "Client principal and realm, NAME/REALM."},
+	record.Field{Name: "client", Type: record.String, Doc: "Client principal and realm, NAME/REALM; unset where the messages hide it."},
 	record.Field{Name: "service", Type: record.String, Doc: "Service principal that the ticket is for."},
 	record.Field{Name: "success", Type: record.Bool, Doc: "Whether the request was granted; unset without an answer."},
 	record.Field{Name: "error_msg", Type: record.String, Doc: "Name of the error the server answered with (RFC 4120 section 7.5.9)."},
@@ -84,6 +84,7 @@ type Record struct {
 	authTicket, newTicket     digest
 	etypes, padata, delegates []string
 	preauth                   string
+	fast                      bool // the request is sealed (RFC 6113 section 5.4)
 	onBehalf                  string
 	host                      string
 	latency                   int64
@@ -448,7 +449,7 @@ func (a *analyzer) observeClient(f *protocol.Flow, r *Record) {
 	}
 	name, realm := split(r.client)
 	switch {
-	case name == "":
+	case name == "" || anonymous(name, realm):
 	case strings.HasSuffix(name, "$"):
 		if strings.EqualFold(name[:len(name)-1], r.host) {
 			break
@@ -492,8 +493,7 @@ func (a *analyzer) reply(f *protocol.Flow, b []byte, kind uint8) bool {
 	r := a.take(f, kind-1)
 	ok := parseReply(b, r)
 	r.success = true
-	if kind == asREP && r.client != "" {
-		name, realm := split(r.client)
+	if name, realm := split(r.client); kind == asREP && name != "" && !anonymous(name, realm) {
 		f.Observe(protocol.Observation{Kind: protocol.LoginOK, Addr: f.Addr(session.Orig), Value: account(name, realm)})
 	}
 	f.Emit(r)

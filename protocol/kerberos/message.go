@@ -275,6 +275,9 @@ func parseBody(e ber.Element, q *Record) bool {
 	if name != "" {
 		q.client = join(name, realm)
 	}
+	if q.fast && anonymous(name, realm) {
+		q.client = ""
+	}
 	return r.OK()
 }
 
@@ -327,6 +330,7 @@ func requestPadata(e ber.Element, q *Record) {
 			q.preauth = "pkinit"
 			q.clientCert = certSubject(value)
 		case paFXFast:
+			q.fast = true
 			if q.kind == asREQ && q.preauth == "" {
 				q.preauth = "fast"
 			}
@@ -388,10 +392,18 @@ func parseReply(b []byte, q *Record) bool {
 			q.reply, _ = encrypted(e)
 		}
 	}
-	if name != "" {
+	if name != "" && !anonymous(name, realm) {
 		q.client = join(name, realm)
 	}
 	return ok && r.OK()
+}
+
+// anonymous reports whether a client is the name that hides one (RFC 8062
+// section 3): what stands in the clear of a message whose true client is in the
+// part that FAST seals (RFC 6113 section 5.4.6). In a reply it does not say who
+// the client is; what the request said stays.
+func anonymous(name, realm string) bool {
+	return name == "WELLKNOWN/ANONYMOUS" || realm == "WELLKNOWN:ANONYMOUS"
 }
 
 // parseError reads a KRB-ERROR (section 5.9.1).
@@ -415,7 +427,7 @@ func parseError(b []byte, q *Record) bool {
 			q.errorText = text(e.Explicit().Body)
 		}
 	}
-	if q.client == "" && name != "" {
+	if q.client == "" && name != "" && !anonymous(name, realm) {
 		q.client = join(name, realm)
 	}
 	if q.service == "" {

@@ -29,7 +29,7 @@ var Definition = protocol.Definition{
 // Schema of the ntp record: one a message.
 var Schema = record.New("ntp", "ntp", "An NTP message.",
 	record.Field{Name: "version", Type: record.Count, Doc: "NTP version number, 1 to 4."},
-	record.Field{Name: "mode", Type: record.Count, Doc: "Association mode: 1 symmetric active, 2 symmetric passive, 3 client, 4 server, 5 broadcast, 6 control, 7 private."},
+	record.Field{Name: "mode", Type: record.Count, Doc: "Association mode: 0 none (version 1), 1 symmetric active, 2 symmetric passive, 3 client, 4 server, 5 broadcast, 6 control, 7 private."},
 	record.Field{Name: "stratum", Type: record.Count, Doc: "Distance from a reference clock: 1 is a primary server, 16 is not synchronised."},
 	record.Field{Name: "poll", Type: record.Interval, Doc: "Longest interval between messages."},
 	record.Field{Name: "precision", Type: record.Interval, Doc: "Precision of the sender's clock."},
@@ -46,13 +46,25 @@ var Schema = record.New("ntp", "ntp", "An NTP message.",
 
 // Modes of a message.
 const (
+	modeNone    = 0 // of version 1, which has no modes
 	modeClient  = 3
 	modeServer  = 4
 	modeControl = 6
 	modePrivate = 7
 )
 
-const headerBytes = 48
+// Layout of messages, in bytes, and limits of what is recognised.
+const (
+	headerBytes       = 48
+	controlBytes      = 12  // header of a control message
+	privateBytes      = 8   // header of a private message
+	maxPrivateRequest = 216 // of a private request: 8 and 184 of data, 24 of authentication
+	lastPrivate       = 45  // the highest request code of ntpdc
+)
+
+// noPrecision is what a client sends that does not tell its clock's precision
+// (draft-ietf-ntp-data-minimization), as chrony does.
+const noPrecision = 32
 
 func probe(e *protocol.Evidence) protocol.Verdict {
 	b := e.Data[e.Dir]
@@ -60,37 +72,37 @@ func probe(e *protocol.Evidence) protocol.Verdict {
 		return protocol.No
 	}
 	version, mode := b[0]>>3&7, b[0]&7
-	if version == 0 || version > 4 || mode == 0 {
-		return protocol.No
-	}
 	port := e.Port(123)
-	switch mode {
-	case modeControl:
-		if !port || len(b) < 12 || b[1]&0x1f > 31 || 12+int(binary.BigEndian.Uint16(b[10:])) > len(b) {
-			return protocol.No
-		}
-		e.Reversed = b[1]&0x80 != 0 && e.Dir == session.Orig
-		return protocol.Sure
-	case modePrivate:
-		if !port || b[2] > 3 || int(binary.BigEndian.Uint16(b[4:])&0xfff)*int(binary.BigEndian.Uint16(b[6:])&0xfff) > len(b)-8 {
-			return protocol.No
-		}
-		e.Reversed = b[0]&0x80 != 0 && e.Dir == session.Orig
-		return protocol.Sure
+	switch {
+	case version == 0 || version > 4:
+		return protocol.No
+	case mode == modeControl:
+		return probeControl(e, b)
+	case mode == modePrivate:
+		return probePrivate(e, b)
+	case mode == modeNone && (version != 1 || !port):
+		return protocol.No
 	}
 	if len(b) < headerBytes || len(b)%4 != 0 || b[1] > 16 || len(b) != headerBytes && version < 3 {
 		return protocol.No
 	}
 	poll, precision := int8(b[2]), int8(b[3])
+	if mode == modeClient && precision == noPrecision {
+		precision = 0
+	}
 	if poll < -8 || poll > 24 || precision > 0 || precision < -40 {
 		return protocol.No
 	}
-	// Root delay and dispersion of a minute and more do not happen; either may
-	// be all zero in a client's message.
+	e.Reversed = mode == modeServer && e.Dir == session.Orig || mode == modeClient && e.Dir == session.Resp
+	// Root delay and dispersion of a minute and more are rare; either may be all
+	// zero in a client's message.
 	if binary.BigEndian.Uint16(b[4:]) > 60 && binary.BigEndian.Uint16(b[4:]) < 0xfff0 || binary.BigEndian.Uint16(b[8:]) > 60 {
+		if port {
+			return protocol.Likely
+		}
+		e.Reversed = false
 		return protocol.No
 	}
-	e.Reversed = mode == modeServer && e.Dir == session.Orig || mode == modeClient && e.Dir == session.Resp
 	switch {
 	case port:
 		return protocol.Sure
@@ -100,7 +112,75 @@ func probe(e *protocol.Evidence) protocol.Verdict {
 	case len(b) == headerBytes && binary.BigEndian.Uint64(b[40:]) != 0 && version >= 3:
 		return protocol.Likely
 	}
+	e.Reversed = false
 	return protocol.No
+}
+
+// probeControl judges a control message (RFC 9327 section 2): an operation that
+// is defined and a length that agrees; on other ports also what is zero in a
+// request, and in the first answer.
+func probeControl(e *protocol.Evidence, b []byte) protocol.Verdict {
+	if len(b) < controlBytes || controlOp(b[1]) == "" || b[0]>>3&7 < 2 {
+		return protocol.No
+	}
+	n := controlBytes + int(binary.BigEndian.Uint16(b[10:]))
+	answer := b[1]&0x80 != 0
+	if n > len(b) {
+		return protocol.No
+	}
+	e.Reversed = answer && e.Dir == session.Orig
+	if e.Port(123) {
+		return protocol.Sure
+	}
+	zero := b[0]>>6 == 0 && binary.BigEndian.Uint16(b[8:]) == 0 && (answer || b[1]&0x60 == 0 && binary.BigEndian.Uint16(b[4:]) == 0)
+	if zero && (n+3)&^3 == len(b) && (!answer || n > controlBytes && text(b[controlBytes:n])) {
+		return protocol.Likely
+	}
+	e.Reversed = false
+	return protocol.No
+}
+
+// text reports whether b is printable ASCII and line ends, as the variables of a
+// control message are.
+func text(b []byte) bool {
+	for _, c := range b {
+		if (c < ' ' || c > '~') && c != '\r' && c != '\n' && c != '\t' {
+			return false
+		}
+	}
+	return true
+}
+
+// probePrivate judges a private message: an implementation that is defined, no
+// more items than there is room; on other ports also a request of which all but
+// its code and version is zero, or an answer that is full of items.
+func probePrivate(e *protocol.Evidence, b []byte) protocol.Verdict {
+	items, size := int(binary.BigEndian.Uint16(b[4:])&0xfff), int(binary.BigEndian.Uint16(b[6:])&0xfff)
+	answer := b[0]&0x80 != 0
+	if b[2] > 3 || items*size > len(b)-privateBytes {
+		return protocol.No
+	}
+	e.Reversed = answer && e.Dir == session.Orig
+	if e.Port(123) {
+		return protocol.Sure
+	}
+	known := b[2] >= 2 && b[3] <= lastPrivate && b[4]&0xf0 == 0 && b[6]&0xf0 == 0
+	switch {
+	case known && answer && items > 0 && size > 0 && items*size == len(b)-privateBytes,
+		known && !answer && b[0]&0x40 == 0 && b[1] == 0 && items == 0 && size == 0 && len(b)%4 == 0 && len(b) <= maxPrivateRequest && zeros(b[privateBytes:]):
+		return protocol.Likely
+	}
+	e.Reversed = false
+	return protocol.No
+}
+
+func zeros(b []byte) bool {
+	for _, v := range b {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 type analyzer struct{ rec Record }
@@ -118,7 +198,7 @@ func (a *analyzer) Parse(f *protocol.Flow, dir session.Direction, data []byte) i
 	r := &a.rec
 	*r = Record{version: b0 >> 3 & 7, mode: b0 & 7}
 	switch {
-	case !c.OK() || r.version == 0 || r.mode == 0:
+	case !c.OK() || r.version == 0 || r.mode == modeNone && r.version > 1:
 		f.Anomaly("truncated_NTP", "")
 		return len(data)
 	case r.mode == modeControl:
@@ -161,6 +241,12 @@ func (r *Record) standard(c *wire.Cursor) {
 var controlOps = [...]string{1: "readstat", 2: "readvar", 3: "writevar", 4: "readclock", 5: "writeclock", 6: "settrap", 7: "trap",
 	8: "configure", 9: "saveconfig", 10: "mrulist", 11: "ordlist", 12: "nonce", 31: "unsettrap"}
 
+// controlOp returns the name of the operation in the second byte of a control
+// message, "" if it is not defined.
+func controlOp(b byte) string {
+	return controlOps[b&0x1f]
+}
+
 func (a *analyzer) control(f *protocol.Flow, dir session.Direction, c *wire.Cursor) {
 	op := c.U8()
 	c.Skip(8) // sequence, status, association, offset
@@ -171,8 +257,8 @@ func (a *analyzer) control(f *protocol.Flow, dir session.Direction, c *wire.Curs
 		return
 	}
 	a.rec.op = "control"
-	if i := int(op & 0x1f); i < len(controlOps) && controlOps[i] != "" {
-		a.rec.op = controlOps[i]
+	if name := controlOp(op); name != "" {
+		a.rec.op = name
 	}
 	if op&0x80 == 0 {
 		return

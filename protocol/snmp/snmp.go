@@ -252,9 +252,9 @@ func (a *analyzer) communityOf(f *protocol.Flow, b []byte) {
 	case "public", "private":
 		a.community = string(b)
 	}
-	value := "community"
+	value := "SNMP community"
 	if a.community != "REDACTED" {
-		value = "community (default)"
+		value = "default SNMP community"
 	}
 	f.Observe(protocol.Observation{Kind: protocol.Credential, Value: value})
 }

@@ -245,9 +245,7 @@ func (a *analyzer) Gap(f *protocol.Flow, dir session.Direction, n int) bool {
 // Close tells the session.
 func (a *analyzer) Close(f *protocol.Flow) {
 	a.judge(f)
-	if len(a.rec.banner) == 0 {
-		a.rec.banner = textline.Set(a.rec.banner, bytes.TrimSpace(a.first), maxText)
-	}
+	a.endBanner()
 	f.Emit(&a.rec)
 }
 
@@ -256,7 +254,7 @@ func (a *analyzer) option(f *protocol.Flow, dir session.Direction, option byte, 
 	switch option {
 	case optTerminal: // IS and a name
 		if dir == session.Orig && len(b) > 1 && b[0] == 0 {
-			a.rec.terminal = textline.Set(a.rec.terminal, b[1:], maxText)
+			a.rec.terminal = clean(textline.Set(a.rec.terminal, b[1:], maxText))
 		}
 	case optEnviron: // IS, VAR "USER" VALUE name (RFC 1572)
 		if i := bytes.Index(b, []byte("\x00USER\x01")); dir == session.Orig && i >= 0 {
@@ -264,8 +262,8 @@ func (a *analyzer) option(f *protocol.Flow, dir session.Direction, option byte, 
 			if j := bytes.IndexAny(name, "\x00\x01\x02\x03"); j >= 0 {
 				name = name[:j]
 			}
-			a.rec.user = textline.Set(a.rec.user, name, maxText)
-			if len(name) > 0 {
+			a.rec.user = clean(textline.Set(a.rec.user, name, maxText))
+			if len(a.rec.user) > 0 {
 				f.Observe(protocol.Observation{Kind: protocol.UserName, Addr: f.Session.Orig, Value: string(a.rec.user)})
 			}
 		}
@@ -302,6 +300,7 @@ func (a *analyzer) text(f *protocol.Flow, dir session.Direction, b []byte) {
 		default:
 			if !a.typed {
 				a.typed = true
+				a.endBanner() // what follows is echo
 				a.judge(f)
 				a.want = prompt(a.tail)
 			}
@@ -312,6 +311,34 @@ func (a *analyzer) text(f *protocol.Flow, dir session.Direction, b []byte) {
 	}
 }
 
+// endBanner takes the first line as it is, if it has any text.
+func (a *analyzer) endBanner() {
+	if len(a.rec.banner) == 0 {
+		a.rec.banner = clean(textline.Set(a.rec.banner, a.first, maxText))
+	}
+}
+
+// clean removes from b, in place, what is no text: control characters, of which
+// a tab becomes a space, and the control sequences of terminals (ECMA-48 section
+// 5.4), and space at both ends.
+func clean(b []byte) []byte {
+	out := b[:0]
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '\t':
+			out = append(out, ' ')
+		case c == 0x1b && i+1 < len(b) && b[i+1] == '[':
+			for i += 2; i < len(b) && (b[i] < 0x40 || b[i] > 0x7e); i++ {
+			}
+		case c == 0x1b:
+			i++ // and the one byte that says what is to be done
+		case c >= ' ' && c != 0x7f:
+			out = append(out, c)
+		}
+	}
+	return bytes.TrimSpace(out)
+}
+
 func (a *analyzer) outputText(b []byte) {
 	if len(a.rec.banner) == 0 && len(a.first) < maxText {
 		a.first = append(a.first, b[:min(len(b), maxText-len(a.first))]...)
@@ -320,8 +347,7 @@ func (a *analyzer) outputText(b []byte) {
 			if !complete {
 				break
 			}
-			if line = bytes.TrimSpace(line); len(line) > 0 {
-				a.rec.banner = textline.Set(a.rec.banner, line, maxText)
+			if a.rec.banner = clean(textline.Set(a.rec.banner, line, maxText)); len(a.rec.banner) > 0 {
 				break
 			}
 			a.first = a.first[bytes.IndexByte(a.first, '\n')+1:]
@@ -346,7 +372,7 @@ func (a *analyzer) endLine(f *protocol.Flow) {
 	a.typed = false
 	switch a.want {
 	case promptUser:
-		a.rec.user = textline.Set(a.rec.user, a.line, maxText)
+		a.rec.user = clean(textline.Set(a.rec.user, a.line, maxText))
 	case promptPassword:
 		if a.logins++; a.logins <= maxLogins {
 			f.Observe(protocol.Observation{Kind: protocol.Credential, Addr: f.Session.Orig, Value: string(a.rec.user)})

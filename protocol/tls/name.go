@@ -8,7 +8,7 @@ import (
 
 // cipherList has the names of cipher suites (IANA TLS Cipher Suites, and those
 // in use without registration): a line each, the number in hexadecimal and the
-// name.
+// name; empty lines and lines that start with # are not read.
 //
 //go:embed ciphers.txt
 var cipherList string
@@ -16,7 +16,11 @@ var cipherList string
 var cipherNames = func() map[uint16]string {
 	m := make(map[uint16]string, 512)
 	for line := range strings.Lines(cipherList) {
-		number, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		number, name, _ := strings.Cut(line, " ")
 		v, err := strconv.ParseUint(number, 16, 16)
 		if err != nil {
 			panic("tls: ciphers.txt: " + err.Error())
