@@ -183,6 +183,7 @@ const (
 	Certificate                            // Value says what is wrong with the server's certificate: "expired", "self-signed", …
 	HardwareMAC                            // Value is the link-layer address of the device at Addr (DHCP, ARP, NDP)
 	Tunnel                                 // Value names what the session carries inside: "openvpn", "dns", "socks" …
+	Expected                               // a session with Addr and Port at one of its ends is announced; Value is its app, should its content not tell
 )
 
 // Observation is a fact about a device, a name or an account that a session
@@ -193,10 +194,12 @@ type Observation struct {
 	Value  string      // valid until Observe returns: who keeps it clones it
 	Source string      // protocol that shows it: "dhcp", "sni", "ntlm"
 	TTL    uint32      // seconds, for DomainName
+	Port   uint16      // for Expected
+	Proto  uint8       // IP protocol number, for Expected
 }
 
 var observationNames = [...]string{"none", "host_name", "domain_name", "server_name", "user_name", "software", "credential",
-	"login_failed", "login_ok", "certificate", "hardware_mac", "tunnel"}
+	"login_failed", "login_ok", "certificate", "hardware_mac", "tunnel", "expected"}
 
 // String returns the kind's name in snake_case.
 func (k ObservationKind) String() string {

@@ -43,7 +43,8 @@ type lane struct {
 	key     uint64 // place of the next record in the order of the job
 	now     int64
 	scratch []byte
-	hole    int // where the record being written lacks a domain, 0 for nowhere
+	open    []hole // what the record being written lacks
+	carrier bool   // its sessions are those of tunnels
 	counts  counts
 	marks   map[session.UID]int // anomalies told, of sessions with many
 }
@@ -64,23 +65,31 @@ type stream struct {
 type chunk struct {
 	enc     record.Encoder // holds the piece being written
 	entries []entry
-	answers []answer
 	holes   []hole
-	full    [][]byte // pieces before it
-	spare   [][]byte
+	// What the writer is told besides records, in the order of entries.
+	answers      []answer
+	expectations []expectation
+	unnamed      []unnamed
+	full         [][]byte // pieces before it
+	spare        [][]byte
 }
 
 // entry is one record: where its text ends in its piece. It starts where the
 // one before ends.
 type entry struct {
 	key    uint64
-	stream uint16 // answerEntry: no text, the next of answers
-	hole   bool   // the next of holes belongs to it
+	stream uint16 // or what it is instead of a record
+	holes  uint8  // how many of the next of holes belong to it
 	piece  uint32
 	end    uint32
 }
 
-const answerEntry = 0xffff
+// Entries without text: the next of the list of their name.
+const (
+	answerEntry = 0xffff - iota
+	expectationEntry
+	unnamedEntry
+)
 
 const (
 	pieceBytes  = 128 << 10
@@ -99,13 +108,18 @@ func (c *chunk) reset() {
 	c.enc.Buf = c.enc.Buf[:0]
 	c.entries = c.entries[:0]
 	clear(c.answers)
-	c.answers, c.holes = c.answers[:0], c.holes[:0]
+	c.answers, c.expectations, c.unnamed, c.holes = c.answers[:0], c.expectations[:0], c.unnamed[:0], c.holes[:0]
 }
 
-// done notes that a record was written.
-func (c *chunk) done(key uint64, stream uint16, hole bool) {
+// tell places something without text in the order of records.
+func (c *chunk) tell(key uint64, kind uint16) {
+	c.entries = append(c.entries, entry{key: key, stream: kind})
+}
+
+// done notes that a record was written that lacks something at so many places.
+func (c *chunk) done(key uint64, stream uint16, holes int) {
 	n := len(c.enc.Buf)
-	c.entries = append(c.entries, entry{key, stream, hole, uint32(len(c.full)), uint32(n)})
+	c.entries = append(c.entries, entry{key, stream, uint8(holes), uint32(len(c.full)), uint32(n)})
 	if n < pieceBytes {
 		return
 	}
@@ -139,12 +153,9 @@ func (l *lane) write(s *session.Session, schema *record.Schema, at int64, append
 		e.Sub(schema)
 		appendTo(e)
 		e.End()
-		open := l.hole > 0
-		if open {
-			l.chunk.holes = append(l.chunk.holes, hole{resolution{s.Orig, s.Resp}, uint32(l.hole), s.First})
-			l.hole = 0
-		}
-		l.chunk.done(l.key, uint16(i), open)
+		l.chunk.holes = append(l.chunk.holes, l.open...)
+		l.chunk.done(l.key, uint16(i), len(l.open))
+		l.open = l.open[:0]
 	}
 }
 
@@ -188,21 +199,25 @@ func (l *lane) anomaly(s *session.Session, a protocol.Anomaly, now int64) {
 }
 
 // Observe implements protocol.Sink.
-func (l *lane) Observe(f *protocol.Flow, o protocol.Observation) {
+func (l *lane) Observe(f *protocol.Flow, o protocol.Observation) { l.observe(f.Session, o, f.Now) }
+
+func (l *lane) observe(s *session.Session, o protocol.Observation, now int64) {
 	if l.summary != nil {
-		l.summary.observe(f.Session, o)
+		l.summary.observe(s, o, now)
 	}
 	note, msg := "", ""
 	switch o.Kind {
 	case protocol.DomainName:
 		if len(l.streams) > 0 {
-			c := l.chunk
-			c.entries = append(c.entries, entry{key: l.key, stream: answerEntry})
-			c.answers = append(c.answers, answer{resolution{f.Session.Orig, o.Addr}, strings.Clone(o.Value), f.Now})
+			l.chunk.answers = append(l.chunk.answers, answer{resolution{s.Orig, o.Addr}, strings.Clone(o.Value), now})
+			l.chunk.tell(l.key, answerEntry)
 		}
 		return
+	case protocol.Expected:
+		l.expect(o, now)
+		return
 	case protocol.Credential:
-		note, msg = "Cleartext_Credential", "A password crossed the network in the clear."
+		note, msg = "Cleartext_Credential", "A credential crossed the network in the clear."
 	case protocol.LoginFailed:
 		note, msg = "Login_Failed", "A login was refused."
 	case protocol.Certificate:
@@ -212,8 +227,7 @@ func (l *lane) Observe(f *protocol.Flow, o protocol.Observation) {
 	default:
 		return
 	}
-	s := f.Session
-	l.write(s, NoticeSchema, f.Now, func(e *record.Encoder) {
+	l.write(s, NoticeSchema, now, func(e *record.Encoder) {
 		e.Str(note)
 		e.Str(msg)
 		e.Str(o.Value)
@@ -221,6 +235,16 @@ func (l *lane) Observe(f *protocol.Flow, o protocol.Observation) {
 		appendAddr(e, s.Resp)
 		e.Uint(uint64(s.RespPort))
 	})
+}
+
+// expect passes an announcement on.
+func (l *lane) expect(o protocol.Observation, now int64) {
+	app, ok := l.set.AppIndex(o.Value)
+	if !ok || o.Port == 0 {
+		return
+	}
+	l.chunk.expectations = append(l.chunk.expectations, expectation{endpoint{o.Addr, o.Port, o.Proto}, app, now})
+	l.chunk.tell(l.key, expectationEntry)
 }
 
 // handler is what a lane's tracker tells.
@@ -245,6 +269,14 @@ func (h handler) Ended(s *session.Session, now int64) {
 	l.counts.sessions++
 	if l.summary != nil {
 		l.summary.session(l.set, s, f)
+		if nameable(s) {
+			l.chunk.unnamed = append(l.chunk.unnamed, unnamed{s.Tuple, s.First, s.Last, volume(s), counted(s)})
+			l.chunk.tell(l.key, unnamedEntry)
+		}
+	}
+	if l.carrier && s.App != protocol.Unknown {
+		app := l.set.AppName(s.App)
+		l.observe(s, protocol.Observation{Kind: protocol.Tunnel, Value: app, Source: app}, s.Last)
 	}
 	if len(l.streams) > 0 {
 		l.writeSession(s, f)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tyto/internal/record"
+	"tyto/packet"
 	"tyto/protocol"
 )
 
@@ -17,10 +18,24 @@ type output struct {
 	writers []*bufio.Writer
 	closers []io.Closer
 	logs    Logs
+	set     *protocol.Set
 	places  []place // by worker
-	names   resolved
 	scratch []byte
+
+	names     resolved
+	announced expected
+	named     map[namedKey]*Volume // sessions that announcements named, for the Summary
+	unkept    uint64               // sessions for which named had no room
 }
+
+// namedKey is what sessions that announcements named are gathered by.
+type namedKey struct {
+	app        uint16
+	orig, resp packet.Addr
+	byDevice   [2]bool // whether the devices count it, client and server
+}
+
+const maxNamed = 20000
 
 // Schemas returns the schemas of all records that an analysis with a set of
 // protocols may write: tyto's own first, then the protocols' by kind.
@@ -39,15 +54,15 @@ func Schemas(set *protocol.Set) []*record.Schema {
 
 // place is how far a chunk is written.
 type place struct {
-	next         int // entry
-	answer, hole int // the next of each
-	piece, from  uint32
+	next                               int // entry
+	answer, expectation, unnamed, hole int // the next of each
+	piece, from                        uint32
 }
 
 const writerBytes = 256 << 10
 
 func newOutput(c Config) *output {
-	o := &output{logs: c.Logs}
+	o := &output{logs: c.Logs, set: c.Set, named: make(map[namedKey]*Volume)}
 	if c.JSON != nil {
 		o.streams = append(o.streams, stream{format: record.JSON})
 		o.writers = append(o.writers, bufio.NewWriterSize(c.JSON, writerBytes))
@@ -98,10 +113,19 @@ func (o *output) write(j *job, idle bool) error {
 func (o *output) writeKey(c *chunk, p *place, key uint64) error {
 	for ; p.next < len(c.entries) && c.entries[p.next].key == key; p.next++ {
 		e := &c.entries[p.next]
-		if e.stream == answerEntry {
+		switch e.stream {
+		case answerEntry:
 			a := &c.answers[p.answer]
 			o.names.add(a.resolution, a.name, a.time)
 			p.answer++
+			continue
+		case expectationEntry:
+			o.announced.add(&c.expectations[p.expectation])
+			p.expectation++
+			continue
+		case unnamedEntry:
+			o.name(&c.unnamed[p.unnamed])
+			p.unnamed++
 			continue
 		}
 		if e.piece != p.piece {
@@ -114,19 +138,19 @@ func (o *output) writeKey(c *chunk, p *place, key uint64) error {
 				return err
 			}
 		}
-		if e.hole {
+		for range e.holes {
 			h := &c.holes[p.hole]
 			p.hole++
-			if name := o.names.name(h.resolution, h.start); name != "" {
-				var replaces uint32
-				o.scratch, replaces = fill(o.scratch[:0], o.streams[e.stream].format, name)
-				if _, err := w.Write(c.text(e.piece, p.from, h.at)); err != nil {
-					return fmt.Errorf("write records: %w", err)
-				}
-				p.from = h.at + replaces
-				if _, err := w.Write(o.scratch); err != nil {
-					return fmt.Errorf("write records: %w", err)
-				}
+			var replaces uint32
+			if o.scratch, replaces = o.fill(o.scratch[:0], h, o.streams[e.stream].format); len(o.scratch) == 0 {
+				continue
+			}
+			if _, err := w.Write(c.text(e.piece, p.from, h.at)); err != nil {
+				return fmt.Errorf("write records: %w", err)
+			}
+			p.from = h.at + replaces
+			if _, err := w.Write(o.scratch); err != nil {
+				return fmt.Errorf("write records: %w", err)
 			}
 		}
 		if _, err := w.Write(c.text(e.piece, p.from, e.end)); err != nil {
@@ -135,6 +159,25 @@ func (o *output) writeKey(c *chunk, p *place, key uint64) error {
 		p.from = e.end
 	}
 	return nil
+}
+
+// name counts a session whose content was not recognised as what was announced.
+func (o *output) name(u *unnamed) {
+	app := o.announced.app(u.Tuple, u.first, u.last)
+	if app == protocol.Unknown {
+		return
+	}
+	k := namedKey{app, u.Orig, u.Resp, u.byDevice}
+	v := o.named[k]
+	if v == nil {
+		if len(o.named) >= maxNamed {
+			o.unkept++
+			return
+		}
+		v = new(Volume)
+		o.named[k] = v
+	}
+	v.add(&u.volume)
 }
 
 func (o *output) open(i int) (*bufio.Writer, error) {

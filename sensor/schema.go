@@ -36,12 +36,12 @@ var SessionSchema = record.New("session", "conn", "A two-way conversation betwee
 	record.Field{Name: "tunnel_parents", Type: record.Set, Doc: "Identifier of the session of the tunnel it came out of."},
 	record.Field{Name: "ip_proto", Type: record.Count, Doc: "IP protocol number."},
 	record.Field{Name: "community_id", Type: record.String, Doc: "Community ID version 1 with seed 0."},
-	record.Field{Name: "app", Type: record.String, Doc: "What the session is, whatever the port: the most specific name known, or unknown."},
+	record.Field{Name: "app", Type: record.String, Doc: "What the session is, whatever the port: the most specific name known, or unknown. A session that stays unknown is named as another session announced it (ftp-data)."},
 	record.Field{Name: "app_p", Type: record.Double, Doc: "Probability that app is right; not given for unknown."},
 	record.Field{Name: "layers", Type: record.Count, Doc: "How many tunnels the session came out of."},
 	record.Field{Name: "encrypted", Type: record.Bool, Doc: "Whether the content cannot be read."},
 	record.Field{Name: "domain", Type: record.String, Doc: "Name the responder was reached by."},
-	record.Field{Name: "domain_source", Type: record.Enum, Doc: "Where the name is from: sni, dns, cert or http."},
+	record.Field{Name: "domain_source", Type: record.Enum, Doc: "Where the name is from: sni, http, cert, or dns (resolved by the originator, else by any client before)."},
 	record.Field{Name: "vlan", Type: record.Int, Doc: "Outer VLAN identifier."},
 	record.Field{Name: "inner_vlan", Type: record.Int, Doc: "Inner VLAN identifier."},
 	record.Field{Name: "orig_l2_addr", Type: record.String, Doc: "Link-layer address of the originator's packets."},
@@ -141,6 +141,10 @@ func (l *lane) appendSession(e *record.Encoder, s *session.Session, f *protocol.
 		}
 		l.scratch = append(l.scratch, set.ServiceName(i)...)
 	}
+	lacking := nameable(s)
+	if lacking {
+		l.lack(e, s, serviceHole)
+	}
 	e.Bytes(l.scratch)
 	e.Interval(s.Duration())
 	e.Uint(o.Bytes)
@@ -162,6 +166,9 @@ func (l *lane) appendSession(e *record.Encoder, s *session.Session, f *protocol.
 	e.Uint(uint64(s.Proto))
 	l.scratch = s.Tuple.AppendCommunityID(l.scratch[:0])
 	e.Raw(l.scratch)
+	if lacking {
+		l.lack(e, s, appHole)
+	}
 	e.Str(set.AppName(s.App))
 	domain, source := "", ""
 	if f != nil {
@@ -182,7 +189,7 @@ func (l *lane) appendSession(e *record.Encoder, s *session.Session, f *protocol.
 	}
 	e.Bool(s.Flags&session.Encrypted != 0)
 	if domain == "" && !s.Resp.IsMulticast() {
-		l.hole = len(e.Buf)
+		l.lack(e, s, domainHole)
 	}
 	e.Str(domain)
 	e.Str(source)
@@ -197,6 +204,11 @@ func (l *lane) appendSession(e *record.Encoder, s *session.Session, f *protocol.
 		e.Raw(m.AppendTo(b[:0]))
 	}
 	e.Strs(notes(s.Flags))
+}
+
+// lack notes that the next fields are the writer's to fill if it can.
+func (l *lane) lack(e *record.Encoder, s *session.Session, kind holeKind) {
+	l.open = append(l.open, hole{s.Tuple, s.First, s.Last, uint32(len(e.Buf)), kind})
 }
 
 func appendVLAN(e *record.Encoder, id uint16) {

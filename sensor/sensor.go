@@ -237,6 +237,7 @@ func newEngine(c Config, workers int) *engine {
 		e.lanes[i] = newLane(c.Memory / 16 * 15 / lanes)
 	}
 	e.tunnels = newLane(c.Memory / 16)
+	e.tunnels.carrier = true
 	return e
 }
 
@@ -431,6 +432,9 @@ func (e *engine) result() *Result {
 		} else {
 			r.Summary.merge(l.summary)
 		}
+	}
+	if r.Summary != nil {
+		r.Summary.announced(e.out)
 	}
 	return r
 }

@@ -3,6 +3,7 @@ package sensor
 import (
 	"cmp"
 	"maps"
+	"math"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -21,11 +22,13 @@ type Summary struct {
 	Apps     map[string]*Volume
 	Paths    [4]Volume // by Path
 	Devices  map[packet.Addr]*Device
-	Names    map[packet.Addr]string // domains that addresses were resolved from
+	Names    map[packet.Addr][]string // domains that addresses were resolved from, at most maxAliases of each
 	Findings map[FindingKey]*Finding
 	Overflow uint64 // facts for which there was no room
 
-	home networks
+	home     networks
+	logins   map[loginKey]*logins
+	attempts int // in logins
 }
 
 // Path says between what networks bytes went.
@@ -48,6 +51,25 @@ type Volume struct {
 	Packets, WireBytes uint64
 }
 
+// volume returns what a session counts as.
+func volume(s *session.Session) Volume {
+	o, r := &s.Sides[session.Orig], &s.Sides[session.Resp]
+	v := Volume{Sessions: 1, OrigBytes: o.Bytes, RespBytes: r.Bytes, Packets: o.Packets + r.Packets, WireBytes: o.IPBytes + r.IPBytes}
+	if s.Flags&session.Encrypted != 0 {
+		v.Encrypted = o.Bytes + r.Bytes
+	}
+	return v
+}
+
+func (v *Volume) sub(o *Volume) {
+	v.Sessions -= o.Sessions
+	v.OrigBytes -= o.OrigBytes
+	v.RespBytes -= o.RespBytes
+	v.Encrypted -= o.Encrypted
+	v.Packets -= o.Packets
+	v.WireBytes -= o.WireBytes
+}
+
 func (v *Volume) add(o *Volume) {
 	v.Sessions += o.Sessions
 	v.OrigBytes += o.OrigBytes
@@ -62,7 +84,7 @@ type Device struct {
 	Addr     packet.Addr
 	Local    bool
 	MAC      packet.MAC
-	Names    []Fact         // most telling first after Summary.Done
+	Names    []Fact         // in the order they were seen; Summary.Name chooses
 	Users    []Fact         // accounts used from it
 	Software []Fact         // programs seen on it
 	Client   map[string]int // sessions it started, by app
@@ -72,8 +94,8 @@ type Device struct {
 	Sessions int
 
 	attempts int         // connections it tried and that got nowhere
-	targets  [16]uint64  // addresses of these, hashed
-	ports    [16]uint64  // ports of these, hashed
+	targets  sketch      // addresses of these
+	ports    sketch      // ports of these
 	example  session.UID // one of them
 }
 
@@ -87,7 +109,8 @@ const (
 	maxApps     = 64
 	maxFindings = 4000
 	maxUIDs     = 5
-	maxNames    = 100000
+	maxNames    = 50000
+	maxAliases  = 4 // domains of an address
 )
 
 // FindingKind orders findings: the more telling ones first.
@@ -95,16 +118,17 @@ type FindingKind uint8
 
 // Kinds of findings.
 const (
-	FindScan FindingKind = iota
-	FindLogins
-	FindCredential
-	FindOddPort
-	FindTunnel
-	FindCertificate
+	FindLogins      FindingKind = iota // refused often, then accepted
+	FindScan                           // many addresses or ports tried in vain
+	FindRefused                        // logins that were refused
+	FindCredential                     // a credential in the clear
+	FindOddPort                        // a protocol on a port that is not its own
+	FindTunnel                         // a session that carries others
+	FindCertificate                    // a certificate that should not be trusted
 	FindAnomaly
 )
 
-var findingNames = [...]string{"scan", "failed logins", "plain credentials", "odd port", "tunnel", "certificate", "anomaly"}
+var findingNames = [...]string{"login", "scan", "refused login", "plain login", "odd port", "tunnel", "certificate", "anomaly"}
 
 // String returns the kind in words.
 func (k FindingKind) String() string { return findingNames[k] }
@@ -124,15 +148,19 @@ type Finding struct {
 	Sessions int
 	UIDs     []session.UID // the first few
 	First    int64         // ns
-	Extra    string        // a second detail: the name of a server
-	Targets  int           // of a scan: addresses
-	Ports    int           // of a scan: ports
+	Extra    string        // a second detail: the account of a login
+	Refused  int           // of logins: how many were refused, in a row where one was accepted at last
+	Accepted int           // of logins: how many were accepted
+	Among    bool          // of logins: some were refused after the last was accepted
+	Sources  int           // of logins: from how many addresses, if Orig is zero
+	Targets  int           // of a scan: addresses, an estimate
+	Ports    int           // of a scan: ports, an estimate
 }
 
 func newSummary(home networks) *Summary {
 	return &Summary{
-		Apps: make(map[string]*Volume), Devices: make(map[packet.Addr]*Device), Names: make(map[packet.Addr]string),
-		Findings: make(map[FindingKey]*Finding), home: home,
+		Apps: make(map[string]*Volume), Devices: make(map[packet.Addr]*Device), Names: make(map[packet.Addr][]string),
+		Findings: make(map[FindingKey]*Finding), home: home, logins: make(map[loginKey]*logins),
 	}
 }
 
@@ -153,35 +181,31 @@ func (m *Summary) device(a packet.Addr) *Device {
 func (m *Summary) session(set *protocol.Set, s *session.Session, f *protocol.Flow) {
 	app := set.AppName(s.App)
 	o, r := &s.Sides[session.Orig], &s.Sides[session.Resp]
-	v := Volume{Sessions: 1, OrigBytes: o.Bytes, RespBytes: r.Bytes, Packets: o.Packets + r.Packets, WireBytes: o.IPBytes + r.IPBytes}
-	if s.Flags&session.Encrypted != 0 {
-		v.Encrypted = o.Bytes + r.Bytes
-	}
+	v := volume(s)
 	if m.Apps[app] == nil {
 		m.Apps[app] = new(Volume)
 	}
 	m.Apps[app].add(&v)
 	m.paths(s, &v)
 
-	answered := r.Packets > 0
+	answered, byDevice := r.Packets > 0, counted(s)
 	client, server := m.device(s.Orig), m.device(s.Resp)
 	if client != nil {
 		client.Sessions++
 		client.Sent += o.Bytes
 		client.Received += r.Bytes
 		client.learnMAC(s.MACs[session.Orig], s.Tunnel)
-		vain := m.attempt(s)
-		if !vain && (answered || o.Bytes > 0) {
+		if byDevice[session.Orig] {
 			count(&client.Client, app)
 		}
-		if vain {
+		if attempt(s) {
 			client.attempts++
-			client.targets[hashAddr(s.Resp)>>6&15] |= 1 << (hashAddr(s.Resp) & 63)
-			client.ports[s.RespPort>>6&15] |= 1 << (s.RespPort & 63)
+			client.targets.add(hashAddr(s.Resp))
+			client.ports.add(uint32(s.RespPort))
 			client.example = s.UID
 		}
 	}
-	if server != nil && answered && !m.attempt(s) {
+	if server != nil && byDevice[session.Resp] {
 		server.Sessions++
 		server.Sent += r.Bytes
 		server.Received += o.Bytes
@@ -195,6 +219,41 @@ func (m *Summary) session(set *protocol.Set, s *session.Session, f *protocol.Flo
 		if name, _ := f.Domain(); name != "" && !m.home.has(s.Resp) {
 			m.name(s.Resp, name)
 		}
+	}
+}
+
+// announced counts the sessions that announcements named as what they are.
+func (m *Summary) announced(o *output) {
+	m.Overflow += o.unkept
+	unknown := o.set.AppName(protocol.Unknown)
+	for k, v := range o.named {
+		app := o.set.AppName(k.app)
+		m.Apps[unknown].sub(v)
+		if m.Apps[app] == nil {
+			m.Apps[app] = new(Volume)
+		}
+		m.Apps[app].add(v)
+		for side, a := range [2]packet.Addr{k.orig, k.resp} {
+			d := m.Devices[a]
+			if d == nil || !k.byDevice[side] {
+				continue
+			}
+			by := d.Client
+			if side == int(session.Resp) {
+				by = d.Server
+			}
+			n := min(int(v.Sessions), by[unknown])
+			if n == 0 {
+				continue // there was no room for it
+			}
+			if by[unknown] -= n; by[unknown] == 0 {
+				delete(by, unknown)
+			}
+			by[app] += n
+		}
+	}
+	if v := m.Apps[unknown]; v != nil && v.Sessions == 0 {
+		delete(m.Apps, unknown)
 	}
 }
 
@@ -219,8 +278,18 @@ func (m *Summary) paths(s *session.Session, v *Volume) {
 	}
 }
 
+// counted reports whether a session counts as use of its app by the client, and
+// as service of the server.
+func counted(s *session.Session) (byDevice [2]bool) {
+	answered := s.Sides[session.Resp].Packets > 0
+	if attempt(s) {
+		return byDevice
+	}
+	return [2]bool{session.Orig: answered || s.Sides[session.Orig].Bytes > 0, session.Resp: answered}
+}
+
 // attempt reports whether a session got nowhere.
-func (m *Summary) attempt(s *session.Session) bool {
+func attempt(s *session.Session) bool {
 	switch s.State {
 	case session.StateREJ, session.StateRSTOS0, session.StateSH:
 		return true
@@ -273,22 +342,24 @@ func (m *Summary) find(k FindingKey, s *session.Session, app string) *Finding {
 	return f
 }
 
+// name notes a domain that an address was resolved from.
 func (m *Summary) name(a packet.Addr, name string) {
-	if _, known := m.Names[a]; known {
+	names := m.Names[a]
+	if len(names) == maxAliases || slices.Contains(names, name) {
 		return
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
 		return // a server asked for by its address
 	}
-	if len(m.Names) >= maxNames {
+	if names == nil && len(m.Names) >= maxNames {
 		m.Overflow++
 		return
 	}
-	m.Names[a] = strings.Clone(name)
+	m.Names[a] = append(names, strings.Clone(name))
 }
 
 // observe takes a fact.
-func (m *Summary) observe(s *session.Session, o protocol.Observation) {
+func (m *Summary) observe(s *session.Session, o protocol.Observation, now int64) {
 	switch o.Kind {
 	case protocol.HostName:
 		if d := m.device(o.Addr); d != nil {
@@ -313,13 +384,17 @@ func (m *Summary) observe(s *session.Session, o protocol.Observation) {
 	case protocol.Credential:
 		m.find(FindingKey{Kind: FindCredential, Orig: s.Orig, Resp: s.Resp, Port: s.RespPort, Detail: strings.Clone(o.Value)}, s, o.Source)
 	case protocol.LoginFailed:
-		if f := m.find(FindingKey{Kind: FindLogins, Orig: s.Orig, Resp: s.Resp, Port: s.RespPort, Detail: o.Source}, s, o.Source); f != nil && f.Extra == "" {
-			f.Extra = strings.Clone(o.Value)
-		}
+		m.login(s, o, false, now)
+	case protocol.LoginOK:
+		m.login(s, o, true, now)
 	case protocol.Certificate:
 		m.find(FindingKey{Kind: FindCertificate, Resp: s.Resp, Port: s.RespPort, Detail: strings.Clone(o.Value)}, s, o.Source)
 	case protocol.Tunnel:
-		m.find(FindingKey{Kind: FindTunnel, Orig: s.Orig, Resp: s.Resp, Port: s.RespPort, Detail: strings.Clone(o.Value)}, s, o.Source)
+		k := FindingKey{Kind: FindTunnel, Orig: s.Orig, Resp: s.Resp, Port: s.RespPort, Detail: strings.Clone(o.Value)}
+		if o.Source == o.Value && IsCarrier(o.Value) && slices.Compare(k.Resp[:], k.Orig[:]) < 0 {
+			k.Orig, k.Resp = k.Resp, k.Orig // both ends send: one tunnel
+		}
+		m.find(k, s, o.Source)
 	}
 }
 
@@ -377,10 +452,16 @@ func (m *Summary) merge(o *Summary) {
 	for i := range m.Paths {
 		m.Paths[i].add(&o.Paths[i])
 	}
-	for a, n := range o.Names {
-		if have, ok := m.Names[a]; !ok || n < have {
-			m.Names[a] = n
+	for a, names := range o.Names {
+		for _, n := range names {
+			m.name(a, n)
 		}
+	}
+	for k, l := range o.logins {
+		if m.logins[k] == nil {
+			m.logins[k] = new(logins)
+		}
+		m.logins[k].add(l)
 	}
 	for a, d := range o.Devices {
 		if m.Devices[a] == nil {
@@ -455,11 +536,18 @@ const (
 	scanSpread   = 10 // addresses and ports together
 )
 
-// Scans adds a finding for every device that tried many addresses or ports in
-// vain. It is called once, after everything was merged.
-func (m *Summary) Scans() {
+// Conclude adds the findings that need the whole: scans, and logins. It is
+// called once, after everything was merged.
+func (m *Summary) Conclude() {
+	m.scans()
+	m.concludeLogins()
+}
+
+// scans adds a finding for every device that tried many addresses or ports in
+// vain.
+func (m *Summary) scans() {
 	for _, d := range m.Devices {
-		targets, ports := popcount(&d.targets), popcount(&d.ports)
+		targets, ports := d.targets.count(), d.ports.count()
 		if targets < scanTargets && ports < scanPorts && (d.attempts < scanAttempts || targets+ports < scanSpread) {
 			continue
 		}
@@ -468,11 +556,27 @@ func (m *Summary) Scans() {
 	}
 }
 
-func popcount(b *[16]uint64) (n int) {
-	for _, w := range b {
-		n += bits.OnesCount64(w)
+// sketch counts distinct values by their hashes: nearly exact up to a few dozen,
+// an estimate beyond (linear counting), some 7,000 at most.
+type sketch [16]uint64
+
+const sketchBits = 16 * 64
+
+func (k *sketch) add(value uint32) {
+	// The finalizer of MurmurHash3: ports in a row must fall anywhere.
+	h := (value ^ value>>16) * 0x85ebca6b
+	h = (h ^ h>>13) * 0xc2b2ae35
+	h ^= h >> 16
+	k[h>>6&15] |= 1 << (h & 63)
+}
+
+func (k *sketch) count() int {
+	ones := 0
+	for _, w := range k {
+		ones += bits.OnesCount64(w)
 	}
-	return n
+	zeros := max(sketchBits-ones, 1)
+	return int(math.Round(sketchBits * math.Log(sketchBits/float64(zeros))))
 }
 
 // SortedDevices returns the devices, home first, by the bytes they moved.
@@ -498,27 +602,6 @@ func (m *Summary) SortedFindings() []*Finding {
 			slices.Compare(a.Resp[:], b.Resp[:]), slices.Compare(a.Orig[:], b.Orig[:]), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Detail, b.Detail))
 	})
 	return list
-}
-
-// Name returns the best name of an address: a device's own, or the domain it
-// was resolved from, or "".
-func (m *Summary) Name(a packet.Addr) string {
-	if d := m.Devices[a]; d != nil && len(d.Names) > 0 {
-		return slices.MinFunc(d.Names, func(x, y Fact) int {
-			return cmp.Or(cmp.Compare(nameRank(x.Source), nameRank(y.Source)), cmp.Compare(x.Value, y.Value))
-		}).Value
-	}
-	return m.Names[a]
-}
-
-// nameRank orders the sources of a device's name by how well they know it.
-func nameRank(source string) int {
-	for i, s := range [...]string{"dhcp", "kerberos", "ntlm", "smb", "mdns", "llmnr", "nbns", "nbdgm"} {
-		if s == source {
-			return i
-		}
-	}
-	return 100
 }
 
 // Prefixes parses home networks.

@@ -1,6 +1,8 @@
 package sensor
 
 import (
+	"slices"
+
 	"tyto/packet"
 	"tyto/protocol"
 )
@@ -12,6 +14,11 @@ func tunnelApp(kind packet.Layer) string {
 		return "ipip"
 	}
 	return kind.String()
+}
+
+// IsCarrier reports whether an app is a tunnel that packet decoding takes apart.
+func IsCarrier(app string) bool {
+	return slices.ContainsFunc(TunnelDefinitions(), func(d protocol.Definition) bool { return d.Name == app })
 }
 
 // TunnelDefinitions are the protocols that packet decoding takes apart. They

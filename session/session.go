@@ -133,11 +133,12 @@ func (s *Session) AddService(i uint8) {
 }
 
 // Flip exchanges originator and responder, with all that is counted by side.
+// Who calls it knows the roles: they are no guess any more.
 func (s *Session) Flip() {
 	s.Tuple = s.Tuple.Reverse()
 	s.Sides[0], s.Sides[1] = s.Sides[1], s.Sides[0]
 	s.MACs[0], s.MACs[1] = s.MACs[1], s.MACs[0]
-	s.Flags ^= Flipped
+	s.Flags = s.Flags&^RolesGuess ^ Flipped
 	s.History.flip()
 	s.Series.flip()
 }
@@ -148,7 +149,7 @@ type Flags uint16
 // Flags of a session.
 const (
 	MidSession Flags = 1 << iota // the capture starts inside it
-	RolesGuess                   // originator and responder are told by ports, not by a handshake
+	RolesGuess                   // originator and responder are told by ports or the first packet, not by a handshake or the protocol
 	Flipped                      // roles were exchanged after the first packet
 	Cut                          // some packets are cut by the snap length
 	Shed                         // ended early, or without detail, to keep the memory budget

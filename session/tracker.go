@@ -257,12 +257,18 @@ func (t *Tracker) start(p *packet.Packet, k Tuple, hash uint64, oneWay bool, par
 	}
 	s.UID = newUID(&k, p.Time, p.Index)
 	dir := Orig
-	if t.flipped(p, &k) {
+	flipped := t.flipped(p, &k)
+	if flipped {
 		s.Flip()
 		dir = Resp
 	}
-	if k.Proto == packet.ProtoTCP && p.Flags&packet.SYN == 0 {
-		s.Flags |= MidSession
+	switch {
+	case k.Proto != packet.ProtoTCP:
+		if flipped {
+			s.Flags |= RolesGuess
+		}
+	case p.Flags&packet.SYN == 0:
+		s.Flags |= MidSession | RolesGuess
 	}
 	t.table.add(uint32(hash), id)
 	t.schedule(s)
@@ -366,6 +372,9 @@ func (t *Tracker) tcp(s *Session, dir Direction, p *packet.Packet) {
 		length++
 	}
 	t.begin(s, me, p, syn)
+	if syn && ack == (dir == Resp) {
+		s.Flags &^= RolesGuess // the handshake came late, and agrees
+	}
 	pos, ok := me.position(p.Seq, me.last)
 	if me.phase == inactive && !syn {
 		pos = 1

@@ -29,9 +29,10 @@ type story struct {
 
 // Rows of each part: the whole fits a screen of about forty lines.
 const (
-	storyDevices  = 8
-	storyApps     = 8
 	storyFindings = 12
+	storyDevices  = 8
+	storyApps     = 6
+	storyNames    = 4 // at most, of each list of a device
 )
 
 const (
@@ -63,11 +64,11 @@ func (s story) line(color, head, rest string) {
 
 func (s story) print() {
 	m := s.res.Summary
-	m.Scans()
+	m.Conclude()
 	s.head()
+	s.findings(m)
 	s.devices(m)
 	s.apps(m)
-	s.findings(m)
 	s.tail(m)
 }
 
@@ -79,13 +80,30 @@ func (s story) head() {
 		until = last.Format("2006-01-02 15:04:05")
 	}
 	s.line(bold, clip(s.title, s.width), "")
-	s.line("", "", fmt.Sprintf("  %s to %s UTC (%s): %s packets, %s in %s sessions.", first.Format("2006-01-02 15:04:05"), until,
-		duration(last.Sub(first)), thousands(st.Packets), size(st.Bytes), thousands(st.Sessions)))
-	s.line("", "", "  "+s.encrypted())
+	span := fmt.Sprintf("  %s to %s UTC (%s)", first.Format("2006-01-02 15:04:05"), until, duration(last.Sub(first)))
+	volume := fmt.Sprintf("%s packets, %s in %s %s.", thousands(st.Packets), size(st.Bytes), thousands(st.Sessions), plural(st.Sessions, "session", "sessions"))
+	s.sentence(span+": ", volume)
+	s.sentence("  ", s.encrypted()...)
 }
 
-// encrypted tells what part of the bytes cannot be read, by direction.
-func (s story) encrypted() string {
+// sentence prints parts one after the other, in another line where the width is
+// used up.
+func (s story) sentence(head string, parts ...string) {
+	text := head
+	for i, p := range parts {
+		if i > 0 || head != "  " {
+			if len([]rune(strings.TrimRight(text, " ")))+1+len([]rune(p)) > s.width {
+				s.line("", "", strings.TrimRight(text, " "))
+				text = "    "
+			}
+		}
+		text += p + " "
+	}
+	s.line("", "", strings.TrimRight(text, " "))
+}
+
+// encrypted tells what part of the payload cannot be read, by direction.
+func (s story) encrypted() []string {
 	var parts []string
 	for p, name := range [...]string{"inside", "out", "in", "between others"} {
 		v := s.res.Summary.Paths[p]
@@ -96,9 +114,14 @@ func (s story) encrypted() string {
 		parts = append(parts, fmt.Sprintf("%s %.0f %% of %s", name, 100*float64(v.Encrypted)/float64(total), size(total)))
 	}
 	if parts == nil {
-		return "No payload was exchanged."
+		return []string{"No payload was exchanged."}
 	}
-	return "Encrypted: " + strings.Join(parts, ", ") + "."
+	parts[0] = "Encrypted: " + parts[0]
+	for i := range parts[:len(parts)-1] {
+		parts[i] += ","
+	}
+	parts[len(parts)-1] += "."
+	return parts
 }
 
 func (s story) heading(text string) {
@@ -109,7 +132,7 @@ func (s story) heading(text string) {
 func (s story) devices(m *sensor.Summary) {
 	list := slices.DeleteFunc(m.SortedDevices(), func(d *sensor.Device) bool {
 		silent := d.Sent == 0 && len(d.Client) == 0 && len(d.Server) == 0 && len(d.Names) == 0
-		return silent || d.Addr.IsMulticast() || d.Addr.IsZero()
+		return silent || d.Addr.IsMulticast() || d.Addr.IsZero() || d.Addr.Netip().IsUnspecified()
 	})
 	local := 0
 	for _, d := range list {
@@ -126,53 +149,102 @@ func (s story) devices(m *sensor.Summary) {
 	labels := make([]string, len(shown))
 	for i, d := range shown {
 		labels[i] = d.Addr.String()
-		if name := m.Name(d.Addr); name != "" {
-			labels[i] += " " + clip(printable(name), 32)
+		name := printable(m.Name(d.Addr))
+		if s.width < 100 {
+			name = shortName(m, d.Addr)
+		}
+		if name != "" && name != labels[i] {
+			labels[i] += " " + clip(name, 32)
 		}
 		wide = max(wide, len([]rune(labels[i])))
 	}
-	wide = min(wide, s.width/2)
+	wide = min(wide, s.width*2/5)
 	for i, d := range shown {
 		head := "  " + pad(clip(labels[i], wide), wide) + "  "
-		s.line(bold, head, s.deviceText(d))
+		s.line(bold, head, s.deviceText(d, s.width-len([]rune(head))))
 	}
 	if n := len(list) - len(shown); n > 0 {
 		s.line(dim, fmt.Sprintf("  and %s more", thousands(uint64(n))), "")
 	}
 }
 
-func (s story) deviceText(d *sensor.Device) string {
-	var parts []string
-	if len(d.Users) > 0 {
-		users := make([]string, 0, 3)
-		for _, u := range d.Users[:min(3, len(d.Users))] {
-			users = append(users, printable(u.Value))
+// deviceText says what is known of a device, as much as there is room for: who
+// uses it, what it serves and uses, and how much it sent and received.
+func (s story) deviceText(d *sensor.Device, room int) string {
+	volume := fmt.Sprintf("%s out, %s in", size(d.Sent), size(d.Received))
+	users := d.Accounts()
+	for i := range users {
+		users[i] = printable(users[i])
+	}
+	serves, uses := appsOf(d.Server), appsOf(d.Client)
+	text := func(n [3]int, volume string) string {
+		var parts []string
+		if len(users) > 0 {
+			parts = append(parts, "user "+some(users, n[0]))
 		}
-		parts = append(parts, "user "+strings.Join(users, ", "))
+		if len(serves) > 0 {
+			parts = append(parts, "serves "+some(serves, n[1]))
+		}
+		if len(uses) > 0 {
+			parts = append(parts, "uses "+some(uses, n[2]))
+		}
+		if volume != "" {
+			parts = append(parts, volume)
+		}
+		return strings.Join(parts, "; ")
 	}
-	if list := topApps(d.Server); list != "" {
-		parts = append(parts, "serves "+list)
+	// One of each first, then more of each in turn while there is room.
+	n := [3]int{1, 1, 1}
+	best := text(n, volume)
+	if len([]rune(best)) > room && len(users)+len(serves)+len(uses) > 0 {
+		volume = ""
+		best = text(n, volume)
 	}
-	if list := topApps(d.Client); list != "" {
-		parts = append(parts, "uses "+list)
+	for range storyNames {
+		for i := range n {
+			n[i]++
+			if longer := text(n, volume); len([]rune(longer)) <= room {
+				best = longer
+				continue
+			}
+			n[i]--
+		}
 	}
-	return strings.Join(append(parts, fmt.Sprintf("%s out, %s in", size(d.Sent), size(d.Received))), "; ")
+	return best
 }
 
-// topApps names the three most frequent protocols.
-func topApps(m map[string]int) string {
-	names := slices.Sorted(maps.Keys(m))
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(m[b], m[a]) })
-	more := len(names) - 3
-	for i := range names {
-		if m[names[i]] > 1 {
-			names[i] = fmt.Sprintf("%s %s", names[i], thousands(uint64(m[names[i]])))
+// some names the first n of a list and counts the others.
+func some(list []string, n int) string {
+	if more := len(list) - n; more > 0 {
+		return strings.Join(list[:n], ", ") + fmt.Sprintf(" +%d", more)
+	}
+	return strings.Join(list, ", ")
+}
+
+// supporting are protocols that every device speaks: they say little about what
+// it is for.
+var supporting = []string{"arp", "dns", "mdns", "llmnr", "nbns", "nbdgm", "dhcp", "dhcpv6", "icmp", "icmpv6", "igmp", "ntp", "ssdp"}
+
+// appsOf names the protocols of a device with their sessions: the most frequent
+// first, but what every device does, and what was not recognised, last.
+func appsOf(m map[string]int) []string {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(name string) bool { return name == "ftp-data" }) // it goes with ftp
+	rank := func(name string) int {
+		switch {
+		case name == "unknown":
+			return 2
+		case slices.Contains(supporting, name):
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(m[b], m[a])) })
+	for i, name := range names {
+		if m[name] > 1 {
+			names[i] = name + " " + thousands(uint64(m[name]))
 		}
 	}
-	if more > 0 {
-		return strings.Join(names[:3], ", ") + fmt.Sprintf(" +%d", more)
-	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 func (s story) apps(m *sensor.Summary) {
@@ -187,18 +259,33 @@ func (s story) apps(m *sensor.Summary) {
 	s.heading(fmt.Sprintf("Protocols: %d, by what they carried", len(names)))
 	most := max(total(m.Apps[names[0]]), 1)
 	shown := names[:min(len(names), storyApps)]
+	bar := min(max(s.width-68, 8), 20)
 	for _, name := range shown {
 		v := m.Apps[name]
-		cells := int(20 * total(v) / most)
+		cells := int(float64(bar) * float64(total(v)) / float64(most))
 		if total(v) > 0 {
 			cells = max(cells, 1)
 		}
-		s.line(bold, "  "+pad(name, 14), fmt.Sprintf("%s %8s %s %9s out %9s back", pad(strings.Repeat("▇", cells), 20), thousands(v.Sessions),
+		s.line(bold, "  "+pad(name, 14), fmt.Sprintf("%s %8s %s %9s out %9s back", pad(strings.Repeat("▇", cells), bar), thousands(v.Sessions),
 			plural(v.Sessions, "session ", "sessions"), size(v.OrigBytes), size(v.RespBytes)))
 	}
 	if n := len(names) - len(shown); n > 0 {
-		s.line(dim, "  and "+strings.Join(names[len(shown):], ", "), "")
+		s.line(dim, "  "+listFit(names[len(shown):], s.width-2), "")
 	}
+}
+
+// listFit writes "and a, b and 3 more" in at most so many columns.
+func listFit(names []string, room int) string {
+	for n := len(names); n > 0; n-- {
+		text := "and " + strings.Join(names[:n], ", ")
+		if more := len(names) - n; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		if len([]rune(text)) <= room {
+			return text
+		}
+	}
+	return fmt.Sprintf("and %d more", len(names))
 }
 
 func (s story) findings(m *sensor.Summary) {
@@ -218,10 +305,9 @@ func (s story) findings(m *sensor.Summary) {
 		if len(f.UIDs) > 0 && !f.UIDs[0].IsZero() {
 			tail = "  " + f.UIDs[0].String()
 		}
-		head := "  " + pad(f.Kind.String(), 18)
-		text := s.findingText(m, f)
+		head := "  " + pad(f.Kind.String(), 14)
 		room := s.width - len([]rune(head)) - len(tail)
-		s.line(color, head, pad(clip(text, room), room)+tail)
+		s.line(color, head, pad(clip(fit(room, findingText(m, f)), room), room)+tail)
 	}
 	if n := len(list) - len(shown); n > 0 {
 		s.line(dim, fmt.Sprintf("  and %s more", thousands(uint64(n))), "")
@@ -245,35 +331,108 @@ func choose(list []*sensor.Finding, n int) []*sensor.Finding {
 	return out
 }
 
-// findingText says in plain words what was found.
-func (s story) findingText(m *sensor.Summary, f *sensor.Finding) string {
-	// The list of devices ties names to addresses; here a name is enough.
-	who := func(a packet.Addr) string {
-		if name := m.Name(a); name != "" {
-			return clip(printable(name), 28)
+// fit joins as many of the parts as there is room for, the first always.
+func fit(room int, parts []string) string {
+	text := parts[0]
+	for _, p := range parts[1:] {
+		if len([]rune(text))+len([]rune(p)) <= room {
+			text += p
 		}
-		return a.String()
 	}
-	at := net.JoinHostPort(who(f.Resp), strconv.Itoa(int(f.Port)))
+	return text
+}
+
+// findingText says in plain words what was found: what must be told, then
+// details that may be left out.
+func findingText(m *sensor.Summary, f *sensor.Finding) []string {
+	who := func(a packet.Addr) string { return shortName(m, a) }
+	at := who(f.Resp)
+	if f.Port != 0 {
+		at = net.JoinHostPort(at, strconv.Itoa(int(f.Port)))
+	}
 	times := ""
 	if f.Sessions > 1 {
 		times = fmt.Sprintf(", %s sessions", thousands(uint64(f.Sessions)))
 	}
 	switch f.Kind {
 	case sensor.FindScan:
-		return fmt.Sprintf("%s tried %d addresses, %d ports in vain (%s times)", who(f.Orig), f.Targets, f.Ports, thousands(uint64(f.Sessions)))
+		return []string{fmt.Sprintf("%s: %s, %s in vain", who(f.Orig), about(f.Targets, "address", "addresses"), about(f.Ports, "port", "ports")),
+			fmt.Sprintf(", %s times", thousands(uint64(f.Sessions)))}
 	case sensor.FindLogins:
-		return fmt.Sprintf("%s was refused by %s on %s%s%s", who(f.Orig), f.Detail, at, times, account(f))
+		from := who(f.Orig)
+		if f.Sources > 0 {
+			from = fmt.Sprintf("%d addresses", f.Sources)
+		}
+		return []string{fmt.Sprintf("%s got into %s after %s refusals", from, at, thousands(uint64(f.Refused))), " (" + f.App + as(f) + ")"}
+	case sensor.FindRefused:
+		parts := []string{who(f.Orig) + " by " + at}
+		if f.Refused > 1 {
+			parts = append(parts, fmt.Sprintf(", %s times", thousands(uint64(f.Refused))))
+		}
+		switch {
+		case f.Accepted > 0 && f.Among:
+			parts = append(parts, ", accepted in between")
+		case f.Accepted > 0:
+			parts = append(parts, ", then accepted")
+		}
+		return append(parts, " ("+f.App+as(f)+")")
 	case sensor.FindCredential:
-		return fmt.Sprintf("%s sent %s's password in the clear (%s) to %s%s", who(f.Orig), printable(f.Detail), f.App, at, times)
+		account := printable(f.Detail)
+		if account == "" {
+			account = "an account"
+		}
+		return []string{account + " from " + who(f.Orig) + " to " + at, " (" + f.App + ")", times}
 	case sensor.FindOddPort:
-		return fmt.Sprintf("%s served on an unusual port: %s%s", f.Detail, at, times)
+		return []string{f.Detail + " on " + at, times}
 	case sensor.FindTunnel:
-		return fmt.Sprintf("%s tunnels (%s) to %s%s", who(f.Orig), printable(f.Detail), at, times)
+		if sensor.IsCarrier(f.Detail) {
+			return []string{fmt.Sprintf("%s between %s and %s", f.Detail, who(f.Orig), who(f.Resp)), times}
+		}
+		return []string{fmt.Sprintf("%s from %s to %s", printable(f.Detail), who(f.Orig), at), times}
 	case sensor.FindCertificate:
-		return fmt.Sprintf("%s certificate: %s%s", printable(f.Detail), at, times)
+		return []string{printable(f.Detail) + ": " + at, times}
 	}
-	return fmt.Sprintf("%s in %s %s (%s)", f.Detail, thousands(uint64(f.Sessions)), plural(uint64(f.Sessions), "session", "sessions"), f.App)
+	return []string{fmt.Sprintf("%s in %s (%s)", printable(f.Detail), number(f.Sessions, "session", "sessions"), f.App)}
+}
+
+// as names the account of a login, if that says more than the protocol does.
+func as(f *sensor.Finding) string {
+	if f.Extra == "" || f.Extra == f.App {
+		return ""
+	}
+	return ", " + printable(f.Extra)
+}
+
+// shortName is what findings call an address: a device at home by its name
+// alone, since the list of devices ties names to addresses, others by their
+// domain.
+func shortName(m *sensor.Summary, a packet.Addr) string {
+	name := printable(m.Name(a))
+	if name == "" {
+		return a.String()
+	}
+	if d := m.Devices[a]; d != nil && d.Local {
+		if first, _, dotted := strings.Cut(name, "."); dotted && first != "" {
+			name = first
+		}
+	}
+	return clip(name, 28)
+}
+
+// about is number for an estimate: two digits beyond the first dozens.
+func about(n int, one, many string) string {
+	if n < 50 {
+		return number(n, one, many)
+	}
+	unit := 1
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return "about " + number((n+unit/2)/unit*unit, one, many)
+}
+
+func number(n int, one, many string) string {
+	return thousands(uint64(n)) + " " + plural(uint64(n), one, many)
 }
 
 func (s story) tail(m *sensor.Summary) {
@@ -316,14 +475,6 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// account names what was refused, if that says more than the protocol does.
-func account(f *sensor.Finding) string {
-	if f.Extra == "" || f.Extra == f.Detail {
-		return ""
-	}
-	return " (" + printable(f.Extra) + ")"
 }
 
 func pad(s string, n int) string {

@@ -26,6 +26,7 @@ var Definition = protocol.Definition{
 	Ports:      []uint16{21},
 	OddPort:    true,
 	Cleartext:  true,
+	Apps:       []string{"ftp-data"}, // its data connections
 	Probe:      probe,
 	New:        func() protocol.Analyzer { return &analyzer{} },
 	Schemas:    []*record.Schema{Schema},
@@ -472,6 +473,19 @@ func (a *analyzer) channel(f *protocol.Flow, b []byte) {
 	}
 	a.data.set, a.data.passive = true, false
 	a.data.orig, a.data.resp, a.data.port = f.Session.Resp.Netip(), addr, port
+	a.announce(f)
+}
+
+// announce tells where the data connection will go. A server behind address
+// translation may give an address of its own network: the client then goes to
+// the one it knows.
+func (a *analyzer) announce(f *protocol.Flow) {
+	o := protocol.Observation{Kind: protocol.Expected, Addr: packet.AddrOf(a.data.resp), Port: a.data.port, Proto: packet.ProtoTCP, Value: "ftp-data"}
+	f.Observe(o)
+	if a.data.passive && o.Addr != f.Session.Resp {
+		o.Addr = f.Session.Resp
+		f.Observe(o)
+	}
 }
 
 // passive reads h1,h2,h3,h4,p1,p2 of a 227 reply.
@@ -483,6 +497,7 @@ func (a *analyzer) passive(f *protocol.Flow, b []byte) {
 	}
 	a.data.set, a.data.passive = true, true
 	a.data.orig, a.data.resp, a.data.port = f.Session.Orig.Netip(), addr, port
+	a.announce(f)
 }
 
 func hostPort(b []byte) (netip.Addr, uint16, bool) {
@@ -528,6 +543,7 @@ func (a *analyzer) extended(f *protocol.Flow, b []byte, passive bool) {
 	if passive {
 		a.data.set, a.data.passive, a.data.port = true, true, uint16(port)
 		a.data.orig, a.data.resp = f.Session.Orig.Netip(), f.Session.Resp.Netip()
+		a.announce(f)
 		return
 	}
 	addr, err := netip.ParseAddr(string(part[1][:min(len(part[1]), 64)]))
@@ -541,6 +557,7 @@ func (a *analyzer) extended(f *protocol.Flow, b []byte, passive bool) {
 	}
 	a.data.set, a.data.passive, a.data.port = true, false, uint16(port)
 	a.data.orig, a.data.resp = f.Session.Resp.Netip(), addr
+	a.announce(f)
 }
 
 // sizeIn finds "(123 bytes)" in the text of a 150 reply.

@@ -9,6 +9,7 @@ import (
 
 	"tyto/internal/record"
 	"tyto/internal/textline"
+	"tyto/packet"
 	"tyto/protocol"
 	"tyto/session"
 )
@@ -123,6 +124,8 @@ type message struct {
 	vias                                                                        int
 	length                                                                      int // Content-Length, -1 if it is not told
 	body                                                                        []byte
+	streams                                                                     [maxMedia]netip.AddrPort // where RTP is expected
+	nstreams                                                                    int
 }
 
 // transaction is a request and what is known of its response.
@@ -443,6 +446,7 @@ func (a *analyzer) request(f *protocol.Flow, dir session.Direction) {
 		path: m.path(t.path[:0]), rpath: t.rpath[:0], media: t.media[:0]}
 	a.depth++
 	t.media = m.media(t.media)
+	a.announce(f)
 	if len(t.user) > 0 {
 		f.Observe(protocol.Observation{Kind: protocol.UserName, Addr: f.Addr(dir), Value: string(t.user)})
 	}
@@ -506,6 +510,7 @@ func (a *analyzer) response(f *protocol.Flow, dir session.Direction) {
 	}
 	t.rpath = m.path(t.rpath[:0])
 	t.media = m.media(t.media)
+	a.announce(f)
 	if m.code < 200 {
 		return
 	}
@@ -514,11 +519,32 @@ func (a *analyzer) response(f *protocol.Flow, dir session.Direction) {
 		switch m.code {
 		case 200, 202:
 			f.Observe(protocol.Observation{Kind: protocol.LoginOK, Addr: f.Addr(t.dir), Value: string(t.user)})
-		case 401, 403, 407:
+		case 403:
+			if string(t.method) != "REGISTER" {
+				break // the call is refused, not the caller
+			}
+			fallthrough
+		case 401, 407:
 			f.Observe(protocol.Observation{Kind: protocol.LoginFailed, Addr: f.Addr(t.dir), Value: string(t.user)})
 		}
 	}
 	a.tell(f, i)
+}
+
+// announce tells where the media that the message describes will be heard, and
+// their reports one port higher (RFC 3550 section 11).
+func (a *analyzer) announce(f *protocol.Flow) {
+	for _, s := range a.msg.streams[:a.msg.nstreams] {
+		if !s.Addr().IsValid() || s.Addr().IsUnspecified() {
+			continue
+		}
+		o := protocol.Observation{Kind: protocol.Expected, Addr: packet.AddrOf(s.Addr()), Port: s.Port(), Proto: packet.ProtoUDP, Value: "rtp"}
+		f.Observe(o)
+		if o.Port++; o.Port != 0 {
+			o.Value = "rtcp"
+			f.Observe(o)
+		}
+	}
 }
 
 // media appends the media that the message's session description names: kind,
@@ -529,6 +555,7 @@ func (m *message) media(dst []string) []string {
 	}
 	var common netip.Addr
 	from := len(dst)
+	rtp := false // the medium above is
 	body := m.body
 	for i := 0; i < 512 && len(body) > 0 && len(dst) < maxMedia; i++ {
 		var line []byte
@@ -549,14 +576,20 @@ func (m *message) media(dst []string) []string {
 			addr = addr.WithZone("")
 			if len(dst) == from {
 				common = addr
-			} else { // of the medium above
-				dst[len(dst)-1] = withAddr(dst[len(dst)-1], addr)
+				continue
+			}
+			// It is of the medium above.
+			dst[len(dst)-1] = withAddr(dst[len(dst)-1], addr)
+			if rtp {
+				m.streams[m.nstreams-1] = netip.AddrPortFrom(addr, m.streams[m.nstreams-1].Port())
 			}
 		case 'm': // m=audio 49170 RTP/AVP 0
 			kind, rest := textline.Word(line[2:])
-			port, _ := textline.Word(rest)
+			port, rest := textline.Word(rest)
 			port, _, _ = bytes.Cut(port, []byte{'/'})
-			if v, ok := textline.Uint(port); !ok || v == 0 || v > 65535 || len(kind) > 32 {
+			rtp = false
+			v, ok := textline.Uint(port)
+			if !ok || v == 0 || v > 65535 || len(kind) > 32 {
 				continue
 			}
 			text := append(append([]byte(nil), kind...), " - "...)
@@ -566,6 +599,10 @@ func (m *message) media(dst []string) []string {
 				s = withAddr(s, common)
 			}
 			dst = append(dst, s)
+			if rtp = textline.Contains(rest, "RTP/") && m.nstreams < maxMedia; rtp {
+				m.streams[m.nstreams] = netip.AddrPortFrom(common, uint16(v))
+				m.nstreams++
+			}
 		}
 	}
 	return dst

@@ -12,6 +12,7 @@ import (
 	"tyto/internal/record"
 	"tyto/internal/textline"
 	"tyto/internal/wire"
+	"tyto/packet"
 	"tyto/protocol"
 	"tyto/session"
 )
@@ -21,8 +22,7 @@ var Definition = protocol.Definition{
 	Name:       "tftp",
 	Doc:        "Trivial File Transfer Protocol (RFC 1350): recognised by a request with a transfer mode, or by a first block and its acknowledgement.",
 	Transports: protocol.UDP,
-	Ports:      []uint16{69},
-	OddPort:    true,
+	Ports:      []uint16{69}, // of requests; a transfer has ports of its own
 	Probe:      probe,
 	New:        func() protocol.Analyzer { return &analyzer{} },
 	Schemas:    []*record.Schema{Schema},
@@ -197,6 +197,12 @@ func (a *analyzer) Parse(f *protocol.Flow, dir session.Direction, data []byte) i
 		if op == opWrite {
 			r.op = "write"
 		}
+		// The server answers from another port (RFC 1350 section 4).
+		from, port := f.Session.Orig, f.Session.OrigPort
+		if dir == session.Resp {
+			from, port = f.Session.Resp, f.Session.RespPort
+		}
+		f.Observe(protocol.Observation{Kind: protocol.Expected, Addr: from, Port: port, Proto: packet.ProtoUDP, Value: "tftp"})
 		r.name = textline.Set(r.name, name, maxText)
 		for _, ch := range mode[:min(len(mode), 16)] {
 			if ch >= 'A' && ch <= 'Z' {
