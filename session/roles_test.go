@@ -53,7 +53,7 @@ func TestRolesGuess(t *testing.T) {
 			if tt.udp {
 				p.Proto, p.Flags = packet.ProtoUDP, 0
 			}
-			tr.Packet(&p, p.Hash(), UID{})
+			tr.Packet(&p, UID{})
 		}
 		for step := range FlushSteps {
 			tr.Flush(step, now)

@@ -1,15 +1,52 @@
 package session
 
+import (
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
+
+	"tyto/packet"
+)
+
 // table finds sessions by the hash of their end points: open addressing with
 // linear probing, eight bytes a slot, no pointers.
 type table struct {
 	slots []slot
 	n     int
+	key   hashKey
 }
 
 type slot struct {
-	tag uint32 // low half of the hash
+	tag uint32 // of the session's end points
 	id  uint32 // session, 0 for an empty slot
+}
+
+// hashKey makes a table's hash its own, so that nobody can choose end points
+// that meet in one slot. Nothing that is told depends on it.
+type hashKey [4]uint64
+
+func newHashKey() (k hashKey) {
+	for i := range k {
+		k[i] = rand.Uint64()
+	}
+	return k
+}
+
+// tag returns a hash of the end points that is the same for both directions.
+func (k *hashKey) tag(t *Tuple) uint32 {
+	h := k.end(&t.Orig, t.OrigPort) + k.end(&t.Resp, t.RespPort)
+	return uint32(fold(h^k[2], k[3]+uint64(t.Proto)))
+}
+
+func (k *hashKey) end(a *packet.Addr, port uint16) uint64 {
+	hi, lo := binary.LittleEndian.Uint64(a[:8]), binary.LittleEndian.Uint64(a[8:])
+	return fold(fold(hi^k[0], lo^k[1]), k[2]^uint64(port))
+}
+
+// fold multiplies to 128 bits and folds.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
 }
 
 const minSlots = 1024

@@ -61,7 +61,7 @@ type Counters struct {
 
 // links are the places of a session in the Tracker's lists.
 type links struct {
-	tag        uint32 // low half of the hash
+	tag        uint32 // of the end points, in the table
 	id         uint32
 	next, prev uint32 // neighbours in the timer slot, or the free list
 	slot       uint16 // timer slot
@@ -104,6 +104,7 @@ func NewTracker(h Handler, pool *Pool, c Config) *Tracker {
 		pool.Limit = c.Memory / 3
 	}
 	t := &Tracker{config: c, handler: h, pool: pool}
+	t.table.key = newHashKey()
 	t.table.grow()
 	return t
 }
@@ -122,19 +123,20 @@ func (t *Tracker) at(id uint32) *Session {
 // Packet takes the next packet of the shard. Parent is the session of the
 // tunnel it came out of, zero for none. Packets without an IP header, and
 // fragments, are ignored.
-func (t *Tracker) Packet(p *packet.Packet, hash uint64, parent UID) {
+func (t *Tracker) Packet(p *packet.Packet, parent UID) {
 	if p.Version == 0 || p.Fragment {
 		return
 	}
 	t.Counters.Packets++
 	k, oneWay := tupleOf(p)
-	s, dir := t.find(&k, hash, oneWay)
+	tag := t.table.key.tag(&k)
+	s, dir := t.find(&k, tag, oneWay)
 	if s != nil && t.reused(s, dir, p) {
 		t.end(s, p.Time)
 		s = nil
 	}
 	if s == nil {
-		s, dir = t.start(p, k, hash, oneWay, parent)
+		s, dir = t.start(p, k, tag, oneWay, parent)
 	}
 	s.Last = max(s.Last, p.Time)
 	if p.Cut {
@@ -199,8 +201,7 @@ func counterpart(proto, typ uint8) (uint8, bool) {
 	return 0, false
 }
 
-func (t *Tracker) find(k *Tuple, hash uint64, oneWay bool) (*Session, Direction) {
-	tag := uint32(hash)
+func (t *Tracker) find(k *Tuple, tag uint32, oneWay bool) (*Session, Direction) {
 	mask := uint32(len(t.table.slots) - 1)
 	for i := tag & mask; ; i = (i + 1) & mask {
 		sl := t.table.slots[i]
@@ -237,7 +238,7 @@ func (t *Tracker) reused(s *Session, dir Direction, p *packet.Packet) bool {
 	return over || (me.phase == established || me.phase == partial) && p.Time-s.Last > timeoutClosed
 }
 
-func (t *Tracker) start(p *packet.Packet, k Tuple, hash uint64, oneWay bool, parent UID) (*Session, Direction) {
+func (t *Tracker) start(p *packet.Packet, k Tuple, tag uint32, oneWay bool, parent UID) (*Session, Direction) {
 	var id uint32
 	if t.free != 0 {
 		id = t.free
@@ -251,7 +252,7 @@ func (t *Tracker) start(p *packet.Packet, k Tuple, hash uint64, oneWay bool, par
 	}
 	s := t.at(id)
 	*s = Session{Tuple: k, First: p.Time, Last: p.Time, Parent: parent, VLAN: p.VLAN, InnerVLAN: p.InnerVLAN}
-	s.link = links{tag: uint32(hash), id: id, oneWay: oneWay}
+	s.link = links{tag: tag, id: id, oneWay: oneWay}
 	if p.NOuters > 0 {
 		s.Tunnel = p.Rare.Outers[p.NOuters-1].Kind
 	}
@@ -270,7 +271,7 @@ func (t *Tracker) start(p *packet.Packet, k Tuple, hash uint64, oneWay bool, par
 	case p.Flags&packet.SYN == 0:
 		s.Flags |= MidSession | RolesGuess
 	}
-	t.table.add(uint32(hash), id)
+	t.table.add(tag, id)
 	t.schedule(s)
 	t.active++
 	t.Counters.Sessions++
@@ -844,7 +845,7 @@ func (t *Tracker) Active() int { return t.active }
 
 // Has reports whether the tracker follows a session with the packet's end
 // points, and returns it.
-func (t *Tracker) Has(k Tuple, hash uint64) (*Session, bool) {
-	s, _ := t.find(&k, hash, false)
+func (t *Tracker) Has(k Tuple) (*Session, bool) {
+	s, _ := t.find(&k, t.table.key.tag(&k), false)
 	return s, s != nil
 }
