@@ -378,6 +378,9 @@ func FuzzDecode(f *testing.F) {
 			if p.Proto != ProtoICMP && p.Proto != ProtoICMPv6 && p.Hash() != reverse.Hash() {
 				t.Fatal("hash depends on the direction")
 			}
+			for o := range p.NOuters {
+				p.OuterHash(int(o))
+			}
 		}
 		if fr := d.frags; fr != nil {
 			fr.verify(t)

@@ -24,6 +24,13 @@ func (p *Packet) Hash() uint64 {
 	return hashEnds(p.Proto, &p.Src, &p.Dst, p.SrcPort, p.DstPort)
 }
 
+// OuterHash returns the same for the i-th carrier, as if it were a packet of
+// its own.
+func (p *Packet) OuterHash(i int) uint64 {
+	o := &p.Rare.Outers[i]
+	return hashEnds(o.Proto, &o.Src, &o.Dst, o.SrcPort, o.DstPort)
+}
+
 // Types that ask and types that answer them.
 var (
 	icmpPairs   = [][2]uint8{{8, 0}, {10, 9}, {13, 14}, {15, 16}, {17, 18}, {42, 43}}

@@ -51,6 +51,14 @@ func TestHashICMP(t *testing.T) {
 	}
 }
 
+func TestOuterHash(t *testing.T) {
+	p := Packet{NOuters: 1, Rare: &Rare{Outers: [MaxOuters]Outer{{Proto: ProtoUDP, Src: addr4(1), Dst: addr4(2), SrcPort: 40000, DstPort: 4789}}}}
+	q := Packet{Proto: ProtoUDP, Transport: true, Src: addr4(2), Dst: addr4(1), SrcPort: 4789, DstPort: 40000}
+	if p.OuterHash(0) != q.Hash() {
+		t.Error("a carrier's hash is not its packet's")
+	}
+}
+
 // TestHashDistribution spreads what networks have many of over buckets, by the
 // low bits and by the high ones, and compares with chance.
 func TestHashDistribution(t *testing.T) {

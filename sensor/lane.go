@@ -290,7 +290,7 @@ func (l *lane) writeSession(s *session.Session, f *protocol.Flow) {
 }
 
 // packet takes the next packet of the lane.
-func (l *lane) packet(p *packet.Packet, parent session.UID) {
+func (l *lane) packet(p *packet.Packet, hash uint64, parent session.UID) {
 	l.now = p.Time
-	l.tracker.Packet(p, parent)
+	l.tracker.Packet(p, hash, parent)
 }

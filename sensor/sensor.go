@@ -85,7 +85,8 @@ type Stats struct {
 type job struct {
 	block   packet.Block
 	packets []packet.Packet
-	lanes   []uint8 // of each packet: all that other workers need to read
+	hashes  []uint64
+	lanes   []uint8       // laneOf each hash: all that other workers need to read
 	parents []session.UID // empty unless some packet came out of a tunnel
 	ticks   []tick
 	flush   bool // the source is over: end the sessions of step
@@ -246,9 +247,10 @@ func (e *engine) prepare(j *job) {
 	n := len(frames)
 	if cap(j.packets) < n {
 		j.packets = make([]packet.Packet, n+n/4)
+		j.hashes = make([]uint64, n+n/4)
 		j.lanes = make([]uint8, n+n/4)
 	}
-	j.packets, j.lanes = j.packets[:n], j.lanes[:n]
+	j.packets, j.hashes, j.lanes = j.packets[:n], j.hashes[:n], j.lanes[:n]
 	j.parents, j.ticks = j.parents[:0], j.ticks[:0]
 	own := &j.chunks[len(j.chunks)-1]
 	own.reset()
@@ -280,7 +282,7 @@ func (e *engine) prepare(j *job) {
 			if p.NLayers == 0 || p.Layers[p.NLayers-1] != packet.LayerARP {
 				e.stats.Undecoded++
 			}
-			j.lanes[i] = 0
+			j.hashes[i], j.lanes[i] = 0, 0
 			continue
 		}
 		if r := e.decoder.Reassembled; r != e.lastSeen {
@@ -288,7 +290,8 @@ func (e *engine) prepare(j *job) {
 			e.lastSeen = r
 			p.Payload = append([]byte(nil), p.Payload...)
 		}
-		j.lanes[i] = laneOf(p.Hash())
+		hash := p.Hash()
+		j.hashes[i], j.lanes[i] = hash, laneOf(hash)
 		if p.NOuters > 0 {
 			e.carriers(j, i, p)
 		}
@@ -312,9 +315,10 @@ func (e *engine) carriers(j *job, i int, p *packet.Packet) {
 			Time: p.Time, Index: p.Index, Version: 6, Proto: o.Proto, Src: o.Src, Dst: o.Dst, SrcPort: o.SrcPort, DstPort: o.DstPort,
 			Transport: o.SrcPort|o.DstPort != 0, IPBytes: o.Bytes, PayloadBytes: o.Payload, VLAN: p.VLAN, InnerVLAN: p.InnerVLAN,
 		}
-		l.tracker.Packet(c, parent)
+		hash := p.OuterHash(k)
+		l.tracker.Packet(c, hash, parent)
 		key := session.Tuple{Orig: c.Src, Resp: c.Dst, OrigPort: c.SrcPort, RespPort: c.DstPort, Proto: c.Proto}
-		if s, ok := l.tracker.Has(key); ok {
+		if s, ok := l.tracker.Has(key, hash); ok {
 			parent = s.UID
 			if s.App == protocol.Unknown {
 				if app, ok := l.set.AppIndex(tunnelApp(o.Kind)); ok {
@@ -376,7 +380,7 @@ func (e *engine) work(w int, j *job) {
 			}
 			continue
 		}
-		l.packet(p, parent)
+		l.packet(p, j.hashes[i], parent)
 	}
 	if j.flush {
 		for n := w; n < lanes; n += e.workers {
@@ -395,7 +399,8 @@ func (e *engine) advance(w, index int, now int64) {
 	}
 }
 
-// laneOf returns the lane of a hash: its top four bits.
+// laneOf returns the lane of a hash: its top four bits. The session table uses
+// the low half.
 func laneOf(hash uint64) uint8 { return uint8(hash >> 60) }
 
 func (e *engine) result() *Result {

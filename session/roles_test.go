@@ -53,7 +53,7 @@ func TestRolesGuess(t *testing.T) {
 			if tt.udp {
 				p.Proto, p.Flags = packet.ProtoUDP, 0
 			}
-			tr.Packet(&p, UID{})
+			tr.Packet(&p, p.Hash(), UID{})
 		}
 		for step := range FlushSteps {
 			tr.Flush(step, now)

@@ -104,7 +104,6 @@ func NewTracker(h Handler, pool *Pool, c Config) *Tracker {
 		pool.Limit = c.Memory / 3
 	}
 	t := &Tracker{config: c, handler: h, pool: pool}
-	t.table.key = newHashKey()
 	t.table.grow()
 	return t
 }
@@ -123,13 +122,13 @@ func (t *Tracker) at(id uint32) *Session {
 // Packet takes the next packet of the shard. Parent is the session of the
 // tunnel it came out of, zero for none. Packets without an IP header, and
 // fragments, are ignored.
-func (t *Tracker) Packet(p *packet.Packet, parent UID) {
+func (t *Tracker) Packet(p *packet.Packet, hash uint64, parent UID) {
 	if p.Version == 0 || p.Fragment {
 		return
 	}
 	t.Counters.Packets++
 	k, oneWay := tupleOf(p)
-	tag := t.table.key.tag(&k)
+	tag := t.tag(&k, hash)
 	s, dir := t.find(&k, tag, oneWay)
 	if s != nil && t.reused(s, dir, p) {
 		t.end(s, p.Time)
@@ -199,6 +198,28 @@ func counterpart(proto, typ uint8) (uint8, bool) {
 		}
 	}
 	return 0, false
+}
+
+// tag returns what a packet's session has in the table.
+func (t *Tracker) tag(k *Tuple, hash uint64) uint32 {
+	if t.table.key != nil {
+		return t.table.key.tag(k)
+	}
+	return uint32(hash)
+}
+
+// rekey enters all sessions anew, with a key that nobody knows.
+func (t *Tracker) rekey() {
+	old := t.table.slots
+	t.table = table{slots: make([]slot, len(old)), key: newHashKey()}
+	for _, sl := range old {
+		if sl.id == 0 {
+			continue
+		}
+		s := t.at(sl.id)
+		s.link.tag = t.table.key.tag(&s.Tuple)
+		t.table.add(s.link.tag, sl.id)
+	}
 }
 
 func (t *Tracker) find(k *Tuple, tag uint32, oneWay bool) (*Session, Direction) {
@@ -271,7 +292,9 @@ func (t *Tracker) start(p *packet.Packet, k Tuple, tag uint32, oneWay bool, pare
 	case p.Flags&packet.SYN == 0:
 		s.Flags |= MidSession | RolesGuess
 	}
-	t.table.add(tag, id)
+	if !t.table.add(tag, id) {
+		t.rekey()
+	}
 	t.schedule(s)
 	t.active++
 	t.Counters.Sessions++
@@ -845,7 +868,7 @@ func (t *Tracker) Active() int { return t.active }
 
 // Has reports whether the tracker follows a session with the packet's end
 // points, and returns it.
-func (t *Tracker) Has(k Tuple) (*Session, bool) {
-	s, _ := t.find(&k, t.table.key.tag(&k), false)
+func (t *Tracker) Has(k Tuple, hash uint64) (*Session, bool) {
+	s, _ := t.find(&k, t.tag(&k, hash), false)
 	return s, s != nil
 }

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,7 +93,7 @@ func runStates(t *testing.T, body string) {
 		}
 		p := parsePacket(t, line, i, &now)
 		tr.Advance(p.Time)
-		tr.Packet(&p, UID{})
+		tr.Packet(&p, p.Hash(), UID{})
 	}
 	for step := range FlushSteps {
 		tr.Flush(step, now)
@@ -176,7 +175,7 @@ func TestReassembly(t *testing.T) {
 		send := func(flags packet.TCPFlags, seq uint32, data []byte) {
 			p := packet.Packet{Version: 4, Proto: packet.ProtoTCP, Transport: true, Src: client, Dst: server, SrcPort: 40000, DstPort: 80, Window: 1000,
 				Flags: flags, Seq: seq, Payload: data, PayloadBytes: uint32(len(data)), Time: testStart}
-			tr.Packet(&p, UID{})
+			tr.Packet(&p, p.Hash(), UID{})
 		}
 		send(packet.SYN, isn, nil)
 		type piece struct{ from, to int }
@@ -214,7 +213,7 @@ func TestFlipDuringDelivery(t *testing.T) {
 	send := func(flags packet.TCPFlags, seq uint32, data string) {
 		p := packet.Packet{Version: 4, Proto: packet.ProtoTCP, Transport: true, Src: client, Dst: server, SrcPort: 40000, DstPort: 50000, Window: 1000,
 			Flags: flags, Seq: seq, Payload: []byte(data), PayloadBytes: uint32(len(data)), Time: testStart}
-		tr.Packet(&p, UID{})
+		tr.Packet(&p, p.Hash(), UID{})
 	}
 	send(packet.ACK, 100, "a") // mid-session
 	send(packet.ACK, 103, "d")
@@ -248,7 +247,7 @@ func TestBudget(t *testing.T) {
 				t.Fatalf("after %d sessions: %d bytes, budget %d", i, n, memory)
 			}
 		}
-		tr.Packet(&p, UID{})
+		tr.Packet(&p, p.Hash(), UID{})
 	}
 	for step := range FlushSteps {
 		tr.Flush(step, testStart)
@@ -388,30 +387,42 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestHashKey chooses end points that meet in one slot of a table; in another
-// table they do not.
-func TestHashKey(t *testing.T) {
-	one, other := newHashKey(), newHashKey()
-	const slots, want = 1024, 512
-	var meet []Tuple
-	for i := uint32(0); len(meet) < want; i++ {
-		k := Tuple{Orig: client, Resp: server, OrigPort: uint16(i), RespPort: uint16(i >> 16), Proto: packet.ProtoUDP}
-		if one.tag(&k)%slots == 7 {
-			meet = append(meet, k)
+// TestChosenEndPoints starts sessions whose hashes all meet in one place: the
+// table takes a key, finds them all and spreads them like chance.
+func TestChosenEndPoints(t *testing.T) {
+	r := &recorder{refuse: true}
+	var pool Pool
+	tr := NewTracker(r, &pool, Config{})
+	const n = 20000
+	packetOf := func(i int) packet.Packet {
+		return packet.Packet{Version: 4, Proto: packet.ProtoUDP, Transport: true, Src: client, Dst: server, SrcPort: uint16(i), DstPort: 9, Time: testStart}
+	}
+	for i := range n {
+		p := packetOf(i)
+		tr.Packet(&p, 7, UID{})
+		p.Src, p.Dst, p.SrcPort, p.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
+		tr.Packet(&p, 7, UID{})
+	}
+	if tr.Counters.Sessions != n || tr.Active() != n {
+		t.Errorf("%d sessions, %d active, want %d", tr.Counters.Sessions, tr.Active(), n)
+	}
+	if tr.table.key == nil {
+		t.Fatal("the table has no key")
+	}
+	far := uint32(0)
+	mask := uint32(len(tr.table.slots) - 1)
+	for i, sl := range tr.table.slots {
+		if sl.id != 0 {
+			far = max(far, (uint32(i)-sl.tag)&mask)
 		}
 	}
-	var counts [slots]int
-	for _, k := range meet {
-		back := Tuple{Orig: k.Resp, Resp: k.Orig, OrigPort: k.RespPort, RespPort: k.OrigPort, Proto: k.Proto}
-		if one.tag(&k) != one.tag(&back) {
-			t.Fatalf("%v and its reverse differ", k)
-		}
-		counts[other.tag(&k)%slots]++
+	if far > maxProbes/2 {
+		t.Errorf("an entry is %d slots from its place", far)
 	}
-	// By chance more than ten of 512 meet once in 10^11 tables.
-	if most := slices.Max(counts[:]); most > 10 {
-		t.Errorf("%d of %d meet in another table", most, want)
+	for step := range FlushSteps {
+		tr.Flush(step, testStart)
 	}
+	checkEmpty(t, tr, &pool)
 }
 
 func TestNoAllocations(t *testing.T) {
@@ -421,11 +432,12 @@ func TestNoAllocations(t *testing.T) {
 	tr.Advance(testStart)
 	p := packet.Packet{Version: 4, Proto: packet.ProtoTCP, Transport: true, Src: client, Dst: server, SrcPort: 40000, DstPort: 80, Window: 1000,
 		Flags: packet.ACK, Seq: 1, Payload: make([]byte, 100), PayloadBytes: 100, Time: testStart}
-	tr.Packet(&p, UID{})
+	hash := p.Hash()
+	tr.Packet(&p, hash, UID{})
 	if n := testing.AllocsPerRun(1000, func() {
 		p.Seq += 100
 		p.Time += 1e6
-		tr.Packet(&p, UID{})
+		tr.Packet(&p, hash, UID{})
 	}); n != 0 {
 		t.Errorf("%v allocations per packet", n)
 	}
@@ -465,7 +477,7 @@ func fuzzOne(t *testing.T, in []byte) {
 		now += int64(in[7]) * 1e7
 		p.Time = now
 		tr.Advance(now)
-		tr.Packet(&p, UID{})
+		tr.Packet(&p, p.Hash(), UID{})
 		in = in[8:]
 	}
 	for step := range FlushSteps {
@@ -479,14 +491,16 @@ func BenchmarkTracker(b *testing.B) {
 	var pool Pool
 	tr := NewTracker(r, &pool, Config{})
 	packets := make([]packet.Packet, 4096)
+	hashes := make([]uint64, len(packets))
 	for i := range packets {
 		p := &packets[i]
 		*p = packet.Packet{Version: 4, Proto: packet.ProtoUDP, Transport: true, Src: client, Dst: server, SrcPort: uint16(i % 1024), DstPort: 9999, PayloadBytes: 100, Payload: make([]byte, 100), Time: testStart}
+		hashes[i] = p.Hash()
 	}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		tr.Packet(&packets[i%len(packets)], UID{})
+		tr.Packet(&packets[i%len(packets)], hashes[i%len(packets)], UID{})
 		i++
 	}
 }
