@@ -43,8 +43,9 @@ type lane struct {
 	key     uint64 // place of the next record in the order of the job
 	now     int64
 	scratch []byte
-	open    []hole // what the record being written lacks
-	carrier bool   // its sessions are those of tunnels
+	open    []hole       // what the record being written lacks
+	latest  []identified // by stream
+	carrier bool         // its sessions are those of tunnels
 	counts  counts
 	marks   map[session.UID]int // anomalies told, of sessions with many
 }
@@ -149,7 +150,8 @@ func (l *lane) write(s *session.Session, schema *record.Schema, at int64, append
 		e := &l.chunk.enc
 		e.Format = st.format
 		e.Begin2(schema, identity)
-		appendIdentity(e, s, at)
+		e.Time(at)
+		l.identify(i, e, s)
 		e.Sub(schema)
 		appendTo(e)
 		e.End()
@@ -157,6 +159,26 @@ func (l *lane) write(s *session.Session, schema *record.Schema, at int64, append
 		l.chunk.done(l.key, uint16(i), len(l.open))
 		l.open = l.open[:0]
 	}
+}
+
+// identify writes the fields of identity that follow the time. Records of one
+// session often come in a row: the text of the latest is kept.
+func (l *lane) identify(stream int, e *record.Encoder, s *session.Session) {
+	last := &l.latest[stream]
+	if len(last.text) > 0 && last.uid == s.UID && last.flipped == s.Flags&session.Flipped {
+		e.Again(last.text, len(identity.Fields)-1)
+		return
+	}
+	n := len(e.Buf)
+	appendEnds(e, s)
+	*last = identified{s.UID, s.Flags & session.Flipped, append(last.text[:0], e.Buf[n:]...)}
+}
+
+// identified is a session's identity as text.
+type identified struct {
+	uid     session.UID
+	flipped session.Flags
+	text    []byte
 }
 
 // Record implements protocol.Sink.

@@ -92,10 +92,9 @@ var StatsSchema = record.New("stats", "", "What was read, and what was lost on t
 	record.Field{Name: "peak_sessions", Type: record.Count, Doc: "Most sessions followed at once."},
 )
 
-// appendIdentity writes the identity of a session at a time.
-func appendIdentity(e *record.Encoder, s *session.Session, now int64) {
+// appendEnds writes the fields of identity after the time.
+func appendEnds(e *record.Encoder, s *session.Session) {
 	var b [64]byte
-	e.Time(now)
 	e.Raw(s.UID.AppendTo(b[:0]))
 	appendAddr(e, s.Orig)
 	e.Uint(uint64(s.OrigPort))

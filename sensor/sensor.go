@@ -223,7 +223,7 @@ func newEngine(c Config, workers int) *engine {
 	e := &engine{workers: workers, out: newOutput(c)}
 	ports := serverPorts(c.Set)
 	newLane := func(memory int) *lane {
-		l := &lane{set: c.Set, home: c.Home, streams: e.out.streams, marks: make(map[session.UID]int)}
+		l := &lane{set: c.Set, home: c.Home, streams: e.out.streams, latest: make([]identified, len(e.out.streams)), marks: make(map[session.UID]int)}
 		if c.Summary {
 			l.summary = newSummary(c.Home)
 		}

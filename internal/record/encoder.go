@@ -31,6 +31,9 @@ type Encoder struct {
 	schema *Schema
 	next   int  // index of the field the next call writes
 	first  bool // no field written yet (JSON separators)
+
+	second     int64 // whose text is secondText
+	secondText []byte
 }
 
 // Begin starts a record of the given kind.
@@ -85,13 +88,27 @@ func (e *Encoder) key() {
 		}
 	} else {
 		k := e.schema.keys[e.next]
-		if e.first {
-			k = k[1:]
+		switch n := len(e.Buf); {
+		case e.first:
+			e.Buf = append(e.Buf, k[1:]...)
+		case len(k) <= keyBytes && cap(e.Buf)-n >= keyBytes:
+			// Faster than a copy of len(k); what is too much is overwritten.
+			*(*[keyBytes]byte)(e.Buf[n : n+keyBytes]) = *(*[keyBytes]byte)(k[:keyBytes])
+			e.Buf = e.Buf[:n+len(k)]
+		default:
+			e.Buf = append(e.Buf, k...)
 		}
-		e.Buf = append(e.Buf, k...)
 	}
 	e.first = false
 	e.next++
+}
+
+// Again writes the text of the next n fields, which is what the encoder wrote of
+// them in another record.
+func (e *Encoder) Again(text []byte, n int) {
+	e.Buf = append(e.Buf, text...)
+	e.first = false
+	e.next += n
 }
 
 // Unset writes that the field has no value.
@@ -266,11 +283,22 @@ func (e *Encoder) Bool(v bool) {
 // with six decimals, or nine if the microseconds do not say all.
 func (e *Encoder) Time(ns int64) {
 	e.key()
-	e.Buf = appendSeconds(e.Buf, ns)
+	if ns < 1e9 {
+		e.Buf = appendSeconds(e.Buf, ns)
+		return
+	}
+	// Most records are of the second that the one before was of.
+	if sec := ns / 1e9; sec != e.second {
+		e.second, e.secondText = sec, strconv.AppendInt(e.secondText[:0], sec, 10)
+	}
+	e.Buf = appendFraction(append(e.Buf, e.secondText...), uint32(ns-e.second*1e9))
 }
 
 // Interval writes a duration in nanoseconds as seconds.
-func (e *Encoder) Interval(ns int64) { e.Time(ns) }
+func (e *Encoder) Interval(ns int64) {
+	e.key()
+	e.Buf = appendSeconds(e.Buf, ns)
+}
 
 // Addr writes an IP address; the zero Addr is unset.
 func (e *Encoder) Addr(a netip.Addr) {
@@ -309,20 +337,17 @@ func appendSeconds(b []byte, ns int64) []byte {
 			ns = math.MaxInt64
 		}
 	}
-	b = strconv.AppendInt(b, ns/1e9, 10)
-	frac := ns % 1e9
-	digits := 9
-	if frac%1000 == 0 {
-		frac /= 1000
-		digits = 6
-	}
-	b = append(b, '.')
-	for i := 0; i < digits; i++ {
-		b = append(b, '0')
-	}
-	for i := len(b) - 1; frac > 0; i-- {
-		b[i] = '0' + byte(frac%10)
-		frac /= 10
+	return appendFraction(strconv.AppendInt(b, ns/1e9, 10), uint32(ns%1e9))
+}
+
+// appendFraction writes a point and the microseconds, or the nanoseconds if
+// those do not say all.
+func appendFraction(b []byte, ns uint32) []byte {
+	micros := ns / 1000
+	hi, lo := micros/1000, micros%1000
+	b = append(b, '.', '0'+byte(hi/100), '0'+byte(hi/10%10), '0'+byte(hi%10), '0'+byte(lo/100), '0'+byte(lo/10%10), '0'+byte(lo%10))
+	if ns -= micros * 1000; ns != 0 {
+		b = append(b, '0'+byte(ns/100), '0'+byte(ns/10%10), '0'+byte(ns%10))
 	}
 	return b
 }

@@ -52,15 +52,19 @@ type Schema struct {
 	Doc    string  // what one record stands for
 	Fields []Field // the session's identity (ts, uid, id.*) is not repeated here
 
-	keys [][]byte // `,"name":` per field
+	keys [][]byte // `,"name":` per field, with room for keyBytes
 	head []byte   // `{"record":"kind"`
 }
+
+// keyBytes is the length of a key that is written at once.
+const keyBytes = 32
 
 // New returns the schema of a record kind with the given fields.
 func New(kind, log, doc string, fields ...Field) *Schema {
 	s := &Schema{Kind: kind, Log: log, Doc: doc, Fields: fields, head: []byte(`{"record":"` + kind + `"`)}
 	for _, f := range fields {
-		s.keys = append(s.keys, []byte(`,"`+f.Name+`":`))
+		k := make([]byte, 0, max(keyBytes, len(f.Name)+4))
+		s.keys = append(s.keys, append(k, `,"`+f.Name+`":`...))
 	}
 	return s
 }
