@@ -257,7 +257,7 @@ func (e *Engine) settle(f *Flow) bool {
 		return false
 	}
 	if f.phase == reading && f.Datagram() {
-		if idler, ok := f.analyzer.(Idler); ok && f.domain == "" && idler.Idle() {
+		if f.idler != nil && f.domain == "" && f.idler.Idle() {
 			i := f.def.index
 			if len(e.idle[i]) < 64 {
 				e.idle[i] = append(e.idle[i], f.analyzer)
@@ -514,9 +514,10 @@ func (e *Engine) start(f *Flow, i uint8) {
 	}
 	if n := len(e.idle[i]); n > 0 {
 		f.analyzer, e.idle[i] = e.idle[i][n-1], e.idle[i][:n-1]
-		return
+	} else {
+		f.analyzer = d.New()
 	}
-	f.analyzer = d.New()
+	f.idler, _ = f.analyzer.(Idler)
 }
 
 // feed gives an analyzer the bytes of one direction, and keeps what it leaves.

@@ -16,6 +16,7 @@ type Flow struct {
 	engine   *Engine
 	def      *Definition
 	analyzer Analyzer
+	idler    Idler // the analyzer, if it is one
 	phase    phase
 	pending  candidates     // probes that have not said No
 	hints    [maxHints]hint // what said Likely, in this order
@@ -57,9 +58,18 @@ func (f *Flow) Addr(dir session.Direction) packet.Addr {
 	return f.Session.Resp
 }
 
-// Emit tells a record. The record and what it points to may be reused as soon
-// as Emit returns.
+// Emit tells a record, whose time is that of the packet at hand. The record and
+// what it points to may be reused as soon as Emit returns.
 func (f *Flow) Emit(r Record) { f.engine.sink.Record(f, r) }
+
+// EmitAt is Emit for a record of another time: that of the query, if it is about
+// query and response.
+func (f *Flow) EmitAt(r Record, at int64) {
+	now := f.Now
+	f.Now = at
+	f.Emit(r)
+	f.Now = now
+}
 
 // Anomaly tells that something is wrong in the traffic: name in snake_case,
 // with a detail of a few words or none.

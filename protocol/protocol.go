@@ -148,9 +148,7 @@ type Idler interface {
 	Idle() bool
 }
 
-// Record is one thing an analyzer read: a log line. Its time is that of the
-// packet at hand, unless it has a method When() int64 that says otherwise (the
-// time of the query, for a record about query and response).
+// Record is one thing an analyzer read: a log line.
 type Record interface {
 	// Schema describes the record's fields. It is always the same value.
 	Schema() *record.Schema

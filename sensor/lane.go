@@ -187,11 +187,7 @@ func (l *lane) Record(f *protocol.Flow, r protocol.Record) {
 	if len(l.streams) == 0 {
 		return
 	}
-	at := f.Now
-	if w, ok := r.(interface{ When() int64 }); ok {
-		at = w.When()
-	}
-	l.write(f.Session, r.Schema(), at, r.Append)
+	l.write(f.Session, r.Schema(), f.Now, r.Append)
 }
 
 // maxAnomalies is how many anomalies one session may tell.

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/binary"
 	"math"
 	"net/netip"
 	"strconv"
@@ -93,7 +94,11 @@ func (e *Encoder) key() {
 			e.Buf = append(e.Buf, k[1:]...)
 		case len(k) <= keyBytes && cap(e.Buf)-n >= keyBytes:
 			// Faster than a copy of len(k); what is too much is overwritten.
-			*(*[keyBytes]byte)(e.Buf[n : n+keyBytes]) = *(*[keyBytes]byte)(k[:keyBytes])
+			to, from := e.Buf[n:n+keyBytes], k[:keyBytes]
+			binary.NativeEndian.PutUint64(to, binary.NativeEndian.Uint64(from))
+			binary.NativeEndian.PutUint64(to[8:], binary.NativeEndian.Uint64(from[8:]))
+			binary.NativeEndian.PutUint64(to[16:], binary.NativeEndian.Uint64(from[16:]))
+			binary.NativeEndian.PutUint64(to[24:], binary.NativeEndian.Uint64(from[24:]))
 			e.Buf = e.Buf[:n+len(k)]
 		default:
 			e.Buf = append(e.Buf, k...)
@@ -263,6 +268,10 @@ func (e *Encoder) Float(v float64) {
 		return
 	}
 	e.key()
+	if v == 1 {
+		e.Buf = append(e.Buf, '1')
+		return
+	}
 	e.Buf = strconv.AppendFloat(e.Buf, math.Round(v*1e6)/1e6, 'f', -1, 64)
 }
 

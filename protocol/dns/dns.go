@@ -413,7 +413,7 @@ func (a *analyzer) emit(f *protocol.Flow, q *query, m *message, dir session.Dire
 		r.setResponse(m)
 		a.observeResponse(f, dir)
 	}
-	f.Emit(r)
+	f.EmitAt(r, r.Time)
 	r.reply = nil
 }
 

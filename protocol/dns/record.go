@@ -95,9 +95,6 @@ type Record struct {
 // Schema returns the schema of DNS records.
 func (r *Record) Schema() *record.Schema { return Schema }
 
-// When returns the time the record is about: that of the query.
-func (r *Record) When() int64 { return r.Time }
-
 func (r *Record) reset(k kind, f *protocol.Flow) {
 	*r = Record{Query: r.Query[:0], text: r.text[:0], ends: r.ends[:0], list: r.list[:0], ttls: r.ttls[:0],
 		scratch: r.scratch[:0], kind: k, tcp: f.Session.Proto == packet.ProtoTCP, now: f.Now, Time: f.Now, extErr: -1}

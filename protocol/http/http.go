@@ -463,7 +463,7 @@ func (a *analyzer) tell(f *protocol.Flow, tx *Record) {
 			a.sides[d].tx = nil
 		}
 	}
-	f.Emit(tx)
+	f.EmitAt(tx, tx.Time)
 	if len(a.free) < 4 {
 		a.free = append(a.free, tx)
 	}

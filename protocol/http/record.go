@@ -105,9 +105,6 @@ func (r *Record) proxy(name string, value []byte) {
 // Schema returns the schema of HTTP records.
 func (r *Record) Schema() *record.Schema { return Schema }
 
-// When returns the time the record is about: that of the request.
-func (r *Record) When() int64 { return r.Time }
-
 // Append writes the record's fields.
 func (r *Record) Append(e *record.Encoder) {
 	e.Uint(r.Depth)

@@ -459,7 +459,7 @@ func (a *analyzer) tell(f *protocol.Flow, id uint32, st *stream) {
 	if !st.coded[session.Resp] {
 		r.RespMIME = http.Sniff(st.sniff[session.Resp][:min(r.ResponseBytes, sniffBytes)])
 	}
-	f.Emit(r)
+	f.EmitAt(r, r.Time)
 	delete(a.streams, id)
 	if len(a.free) < 8 {
 		a.free = append(a.free, st)
