@@ -12,7 +12,7 @@ import (
 // resolved: the announcement and what follows it are sessions of different
 // lanes.
 type expected struct {
-	byEndpoint generations[endpoint, announced]
+	byEndpoint recent[endpoint, announced]
 }
 
 // endpoint is where a session is expected: one of its two sides.
@@ -37,7 +37,7 @@ type expectation struct {
 }
 
 const (
-	maxExpected = 20000 // of a generation
+	maxExpected = 40000
 	// patience is how long after its announcement a session may start, as
 	// Zeek's for expected connections.
 	patience = 300e9
@@ -46,23 +46,24 @@ const (
 	announcedP = 0.95
 )
 
+func newExpected() expected { return expected{recent[endpoint, announced]{limit: maxExpected}} }
+
 func (x *expected) add(e *expectation) {
-	a, ok := x.byEndpoint.get(e.endpoint)
-	if !ok || a.app != e.app || e.time-a.until > patience {
-		a = announced{app: e.app, from: e.time}
+	a := x.byEndpoint.put(e.endpoint)
+	if a.app != e.app || e.time-a.until > patience {
+		*a = announced{app: e.app, from: e.time}
 	}
 	a.until = e.time
-	x.byEndpoint.put(e.endpoint, a, maxExpected)
 }
 
 // app returns what was announced for a session, protocol.Unknown for nothing:
 // at its responder, or at its originator where both sides may speak first.
 func (x *expected) app(k session.Tuple, first, last int64) uint16 {
-	if len(x.byEndpoint.young) == 0 {
+	if x.byEndpoint.len() == 0 {
 		return protocol.Unknown
 	}
 	for _, e := range [...]endpoint{{k.Resp, k.RespPort, k.Proto}, {k.Orig, k.OrigPort, k.Proto}} {
-		if a, ok := x.byEndpoint.get(e); ok && a.from <= last && first-a.until <= patience {
+		if a := x.byEndpoint.get(e); a != nil && a.from <= last && first-a.until <= patience {
 			return a.app
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 func TestExpected(t *testing.T) {
 	const second = int64(1e9)
-	var x expected
+	x := newExpected()
 	server := endpoint{addr("10.0.0.2"), 2121, packet.ProtoTCP}
 	x.add(&expectation{server, 7, 100 * second})
 	k := session.Tuple{Orig: addr("10.0.0.1"), OrigPort: 40000, Resp: server.addr, RespPort: server.port, Proto: packet.ProtoTCP}
@@ -38,7 +38,7 @@ func TestExpected(t *testing.T) {
 	for i := range 3 * maxExpected {
 		x.add(&expectation{endpoint{packet.Addr{byte(i), byte(i >> 8), byte(i >> 16)}, 1, packet.ProtoUDP}, 1, 300 * second})
 	}
-	if n := len(x.byEndpoint.young) + len(x.byEndpoint.old); n > 2*maxExpected {
+	if n := x.byEndpoint.len(); n != maxExpected {
 		t.Errorf("%d announcements are kept", n)
 	}
 	if got := x.app(k, 301*second, 302*second); got != protocol.Unknown {
