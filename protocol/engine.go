@@ -37,6 +37,7 @@ type Engine struct {
 	idle     [][]Analyzer // by definition: analyzers as good as new
 	buffers  [bufferClasses][][]byte
 	evidence Evidence
+	shared   map[string]any
 	now      int64 // time of the packet at hand
 	bytes    int   // held in buffers and flows
 }
@@ -48,6 +49,13 @@ const flowBytes = 900
 // the given pool of series blocks.
 func NewEngine(set *Set, sink Sink, series *session.Pool) *Engine {
 	return &Engine{set: set, sink: sink, series: series, idle: make([][]Analyzer, len(set.defs))}
+}
+
+func (e *Engine) share(name string, v any) {
+	if e.shared == nil {
+		e.shared = make(map[string]any)
+	}
+	e.shared[name] = v
 }
 
 // Bytes returns about how much memory the engine holds for its sessions.
@@ -528,16 +536,12 @@ func (e *Engine) feed(f *Flow, dir session.Direction, data []byte) {
 			return
 		}
 		e.handover(f, dir)
-		if n >= len(data) {
-			return
-		}
-		// The datagram at hand is already the next protocol's. It is passed on
-		// once: who hands it over again has read it.
-		if f.phase == probing {
-			e.probe(f, dir, data)
-		} else if f.phase == reading {
-			f.analyzer.Parse(f, dir, data)
-			f.hand, f.handSet = "", false
+		// The datagram at hand may already be the next protocol's. It is passed
+		// on once: who hands it over again has read it.
+		if n < len(data) && !f.passing {
+			f.passing = true
+			e.deliver(f, dir, data)
+			f.passing = false
 		}
 		return
 	}

@@ -178,7 +178,18 @@ func TestNewSetRejectsTwins(t *testing.T) {
 
 // FuzzEngine sends arbitrary bytes in arbitrary pieces; whatever they are, the
 // engine holds nothing afterwards.
+// TestHandoverInCircles has a datagram that its protocol hands over to whatever
+// follows, which is the same protocol again.
+func TestHandoverInCircles(t *testing.T) {
+	_, got, _ := run(t, true, packet.ProtoUDP, ">ALPHA anything\nrest", ">ALPHA two\n")
+	want := "ALPHA/line orig ALPHA anything; ALPHA/close 1; ALPHA/line orig ALPHA anything; ALPHA/close 1; ALPHA/line orig ALPHA two; ALPHA/close 1"
+	if s := strings.Join(got, "; "); s != want {
+		t.Errorf("got  %s\nwant %s", s, want)
+	}
+}
+
 func FuzzEngine(f *testing.F) {
+	f.Add([]byte("ALPHA handover \nETAB0"), []byte{0xe8})
 	f.Add([]byte("ALPHA one\nBETA"), []byte{5, 3, 200})
 	f.Add([]byte("ALPHA handover BETA\nBETA x\n"), []byte{7})
 	f.Fuzz(func(t *testing.T, data, cuts []byte) {

@@ -29,6 +29,7 @@ type Flow struct {
 	seenLen  [2]int
 	hand     string // protocol to hand over to
 	handSet  bool
+	passing  bool // the datagram at hand comes from another analyzer
 
 	host   *Flow // of a guest
 	guests [maxGuests]*Flow
@@ -69,6 +70,18 @@ func (f *Flow) EmitAt(r Record, at int64) {
 	f.Now = at
 	f.Emit(r)
 	f.Now = now
+}
+
+// Shared returns what all analyzers of this engine have in common under a name,
+// made by the given function when it is first asked for: a cache, which must be
+// small and bounded, and must not change what is told.
+func (f *Flow) Shared(name string, make func() any) any {
+	v, ok := f.engine.shared[name]
+	if !ok {
+		v = make()
+		f.engine.share(name, v)
+	}
+	return v
 }
 
 // Anomaly tells that something is wrong in the traffic: name in snake_case,
