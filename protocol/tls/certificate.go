@@ -44,16 +44,78 @@ var CertificateSchema = record.New("x509", "x509", "One certificate that a side 
 // maxAlternative bounds the alternative names of each kind that are told.
 const maxAlternative = 256
 
-// certificateRecord is the record of a certificate, used again for the next one
-// of a chain.
-type certificateRecord struct {
-	cert                 x509lite.Certificate
-	sha256               [64]byte
-	sha1                 [40]byte
-	subject, issuer      []byte
-	text                 []byte
+// certificate is one certificate and what is told of it.
+type certificate struct {
+	x509lite.Certificate        // points into der
+	der                  []byte // a copy
+	sum                  [sha256.Size]byte
+	malformed            bool
+	sha256               string // hexadecimal
+	sha1                 [2 * sha1.Size]byte
+	subject, issuer      string
 	dns, uri, mail, addr []string
-	host, client         bool
+	texts                [3][]byte // by record.Format: the fields up to beforeSender
+}
+
+// beforeSender is how many fields of the record are the same whoever sends it.
+const beforeSender = 19
+
+// certificates are those that came last: servers send the same again and again,
+// and reading one takes longer than all else of a handshake.
+type certificates struct {
+	slots [certificateSlots]*certificate // by sum
+	rec   certificateRecord
+	name  []byte // scratch
+}
+
+const (
+	certificateSlots = 64
+	maxCertificate   = 16 << 10 // longer ones are not kept
+)
+
+func newCertificates() any { return new(certificates) }
+
+// read returns a certificate. It is valid until the next call.
+func (c *certificates) read(der []byte) *certificate {
+	sum := sha256.Sum256(der)
+	slot := &c.slots[sum[0]%certificateSlots]
+	if *slot != nil && (*slot).sum == sum {
+		return *slot
+	}
+	one := *slot
+	if one == nil || len(der) > maxCertificate {
+		one = new(certificate)
+	}
+	if len(der) <= maxCertificate {
+		*slot = one
+	}
+	c.parse(one, der, sum)
+	return one
+}
+
+func (c *certificates) parse(one *certificate, der []byte, sum [sha256.Size]byte) {
+	one.der, one.sum = append(one.der[:0], der...), sum
+	one.malformed = !one.Parse(one.der)
+	var digits [2 * sha256.Size]byte
+	putHex(digits[:], sum[:])
+	one.sha256 = string(digits[:])
+	s := sha1.Sum(der)
+	putHex(one.sha1[:], s[:])
+	c.name = x509lite.AppendName(c.name[:0], one.Subject)
+	one.subject = string(c.name)
+	c.name = x509lite.AppendName(c.name[:0], one.Issuer)
+	one.issuer = string(c.name)
+	one.names()
+	for i := range one.texts {
+		one.texts[i] = one.texts[i][:0]
+	}
+}
+
+// certificateRecord is the record of a certificate.
+type certificateRecord struct {
+	*certificate
+	host, client bool
+	text         []byte // scratch
 }
 
 // Schema returns the schema of certificate records.
@@ -61,13 +123,29 @@ func (r *certificateRecord) Schema() *record.Schema { return CertificateSchema }
 
 // Append writes the record.
 func (r *certificateRecord) Append(e *record.Encoder) {
-	c := &r.cert
-	e.Raw(r.sha256[:])
+	c := &r.Certificate
+	if known := &r.texts[e.Format]; len(*known) > 0 {
+		e.Again(*known, beforeSender)
+	} else {
+		n := len(e.Buf)
+		r.content(e)
+		*known = append(*known, e.Buf[n:]...)
+	}
+	e.Bool(r.host)
+	e.Bool(r.client)
+	e.Raw(r.sha1[:])
+	e.Bool(c.SelfIssued())
+}
+
+// content writes the fields that are the same whoever sends it.
+func (r *certificateRecord) content(e *record.Encoder) {
+	c := &r.Certificate
+	e.Str(r.sha256)
 	e.Uint(uint64(c.Version))
 	r.text = x509lite.AppendSerial(r.text[:0], c.Serial)
 	e.Bytes(r.text)
-	e.Bytes(r.subject)
-	e.Bytes(r.issuer)
+	e.Str(r.subject)
+	e.Str(r.issuer)
 	r.time(e, c.NotBefore)
 	r.time(e, c.NotAfter)
 	r.algorithm(e, c.KeyAlg)
@@ -98,10 +176,6 @@ func (r *certificateRecord) Append(e *record.Encoder) {
 	} else {
 		e.Unset()
 	}
-	e.Bool(r.host)
-	e.Bool(r.client)
-	e.Raw(r.sha1[:])
-	e.Bool(c.SelfIssued())
 }
 
 // time writes a time in seconds. Certificates without an end are valid to the
@@ -109,7 +183,7 @@ func (r *certificateRecord) Append(e *record.Encoder) {
 func (r *certificateRecord) time(e *record.Encoder, unix int64) {
 	const limit = 9_000_000_000
 	switch {
-	case !r.cert.HasTimes:
+	case !r.HasTimes:
 		e.Unset()
 	case unix > limit || unix < -limit:
 		e.Float(float64(unix))
@@ -131,7 +205,7 @@ func (r *certificateRecord) algorithm(e *record.Encoder, oid []byte) {
 const maxExponent = 64
 
 func (r *certificateRecord) exponent(e *record.Encoder) {
-	b := r.cert.Exponent
+	b := r.Exponent
 	switch {
 	case len(b) == 0 || len(b) > maxExponent:
 		e.Unset()
@@ -148,25 +222,25 @@ func (r *certificateRecord) exponent(e *record.Encoder) {
 }
 
 // names collects the alternative names.
-func (r *certificateRecord) names() {
-	r.dns, r.uri, r.mail, r.addr = r.dns[:0], r.uri[:0], r.mail[:0], r.addr[:0]
-	if len(r.cert.SAN) == 0 {
+func (c *certificate) names() {
+	c.dns, c.uri, c.mail, c.addr = c.dns[:0], c.uri[:0], c.mail[:0], c.addr[:0]
+	if len(c.SAN) == 0 {
 		return
 	}
 	// The names share the memory of one string.
-	all := string(r.cert.SAN)
-	for n := range r.cert.Names {
+	all := string(c.SAN)
+	for n := range c.Names {
 		text := all[n.Start:n.End]
 		switch n.Kind {
 		case x509lite.DNS:
-			r.dns = add(r.dns, text)
+			c.dns = add(c.dns, text)
 		case x509lite.URI:
-			r.uri = add(r.uri, text)
+			c.uri = add(c.uri, text)
 		case x509lite.Email:
-			r.mail = add(r.mail, text)
+			c.mail = add(c.mail, text)
 		case x509lite.IP:
-			if a, ok := netip.AddrFromSlice(r.cert.SAN[n.Start:n.End]); ok {
-				r.addr = add(r.addr, a.String())
+			if a, ok := netip.AddrFromSlice(c.SAN[n.Start:n.End]); ok {
+				c.addr = add(c.addr, a.String())
 			}
 		}
 	}
@@ -204,21 +278,13 @@ func (h *Handshake) readCertificates(f *protocol.Flow, dir session.Direction, bo
 
 // certificate reads and tells the certificate at a position of a chain.
 func (h *Handshake) certificate(f *protocol.Flow, dir session.Direction, i int, der []byte) {
-	if h.cert == nil {
-		h.cert = new(certificateRecord)
-	}
-	r := h.cert
-	if !r.cert.Parse(der) {
+	known := f.Shared("x509", newCertificates).(*certificates)
+	c := known.read(der)
+	if c.malformed {
 		f.Anomaly("x509_malformed_certificate", "")
 	}
-	s256 := sha256.Sum256(der)
-	putHex(r.sha256[:], s256[:])
-	s1 := sha1.Sum(der)
-	putHex(r.sha1[:], s1[:])
-	r.subject = x509lite.AppendName(r.subject[:0], r.cert.Subject)
-	r.issuer = x509lite.AppendName(r.issuer[:0], r.cert.Issuer)
-	r.names()
-	r.host, r.client = i == 0, dir == h.client
+	r := &known.rec
+	r.certificate, r.host, r.client = c, i == 0, dir == h.client
 	f.Emit(r)
 
 	s := &h.sum
@@ -227,30 +293,29 @@ func (h *Handshake) certificate(f *protocol.Flow, dir session.Direction, i int, 
 		chain = &s.clientChain
 	}
 	if len(*chain) < maxChain {
-		*chain = append(*chain, string(r.sha256[:]))
+		*chain = append(*chain, c.sha256)
 	}
 	switch {
 	case i > 0:
 	case r.client:
-		s.clientSubject, s.clientIssuer = string(r.subject), string(r.issuer)
+		s.clientSubject, s.clientIssuer = c.subject, c.issuer
 	default:
-		s.subject, s.issuer = string(r.subject), string(r.issuer)
-		h.serverCertificate(f, dir)
+		s.subject, s.issuer = c.subject, c.issuer
+		h.serverCertificate(f, dir, c)
 	}
 }
 
 // serverCertificate tells what the server's own certificate shows.
-func (h *Handshake) serverCertificate(f *protocol.Flow, dir session.Direction) {
-	c := &h.cert.cert
+func (h *Handshake) serverCertificate(f *protocol.Flow, dir session.Direction, c *certificate) {
 	if name := h.sum.serverName; name != "" {
 		h.sum.sniMatches = differs
 		if c.Matches([]byte(name)) {
 			h.sum.sniMatches = matches
 		}
-	} else if name := certificateHost(c, h.cert.dns); name != "" {
+	} else if name := certificateHost(&c.Certificate, c.dns); name != "" {
 		f.SetDomain(name, "cert")
 	}
-	if torCertificate(c, h.sum.serverName) {
+	if torCertificate(&c.Certificate, h.sum.serverName) {
 		f.SetApp("tor")
 		return // whose certificates are made to say nothing
 	}

@@ -95,8 +95,7 @@ type Handshake struct {
 	beat        int      // bytes of the latest protected heartbeat request
 	beatDir     session.Direction
 
-	sum  summary
-	cert *certificateRecord
+	sum summary
 }
 
 // NewHandshake returns a reader for the handshake of one session.
