@@ -96,13 +96,9 @@ func (m MAC) IsZero() bool { return m == MAC{} }
 // AppendTo appends m as six hexadecimal pairs with colons.
 func (m MAC) AppendTo(b []byte) []byte {
 	const hex = "0123456789abcdef"
-	for i, v := range m {
-		if i > 0 {
-			b = append(b, ':')
-		}
-		b = append(b, hex[v>>4], hex[v&15])
-	}
-	return b
+	return append(b,
+		hex[m[0]>>4], hex[m[0]&15], ':', hex[m[1]>>4], hex[m[1]&15], ':', hex[m[2]>>4], hex[m[2]&15], ':',
+		hex[m[3]>>4], hex[m[3]&15], ':', hex[m[4]>>4], hex[m[4]&15], ':', hex[m[5]>>4], hex[m[5]&15])
 }
 
 // String returns m as six hexadecimal pairs with colons.

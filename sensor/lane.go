@@ -47,7 +47,7 @@ type lane struct {
 	latest  []identified // by stream
 	carrier bool         // its sessions are those of tunnels
 	counts  counts
-	marks   map[session.UID]int // anomalies told, of sessions with many
+	marks   map[session.UID]int // anomalies told, of sessions that are Marked
 }
 
 // counts are a lane's parts of the stats record.
@@ -203,6 +203,7 @@ func (l *lane) anomaly(s *session.Session, a protocol.Anomaly, now int64) {
 		return
 	}
 	l.marks[s.UID] = n + 1
+	s.Flags |= session.Marked
 	l.counts.anomalies++
 	if l.summary != nil {
 		l.summary.anomaly(s, a)
@@ -300,7 +301,9 @@ func (h handler) Ended(s *session.Session, now int64) {
 		l.writeSession(s, f)
 	}
 	l.engine.Release(s)
-	delete(l.marks, s.UID)
+	if s.Flags&session.Marked != 0 {
+		delete(l.marks, s.UID)
+	}
 }
 
 func (l *lane) writeSession(s *session.Session, f *protocol.Flow) {

@@ -55,18 +55,27 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // AppendTo appends the text form, "C" and 17 base-62 digits as Zeek's.
 func (u UID) AppendTo(b []byte) []byte {
-	b = append(b, 'C')
+	var t [18]byte
+	t[0] = 'C'
 	hi, lo := u[0], u[1]
-	for i := 0; i < 9; i++ {
-		b = append(b, base62[hi%62])
-		hi /= 62
+	for i := 1; i < 9; i += 2 {
+		d, e := pairs62[hi%(62*62)], pairs62[lo%(62*62)]
+		hi /= 62 * 62
+		lo /= 62 * 62
+		t[i], t[i+1] = d[0], d[1]
+		t[i+9], t[i+10] = e[0], e[1]
 	}
-	for i := 0; i < 8; i++ {
-		b = append(b, base62[lo%62])
-		lo /= 62
-	}
-	return b
+	t[9] = base62[hi%62]
+	return append(b, t[:]...)
 }
+
+// pairs62 are two digits each, the lower one first.
+var pairs62 = func() (t [62 * 62][2]byte) {
+	for i := range t {
+		t[i] = [2]byte{base62[i%62], base62[i/62]}
+	}
+	return
+}()
 
 // String returns the text form of u.
 func (u UID) String() string { return string(u.AppendTo(nil)) }
@@ -156,4 +165,5 @@ const (
 	Quiet                        // the handler wants no more of its bytes
 	Guessed                      // App is likely, not certain
 	Encrypted                    // the content cannot be read
+	Marked                       // for the handler
 )

@@ -247,11 +247,25 @@ func (e *Encoder) close() {
 // Uint writes a count or a port.
 func (e *Encoder) Uint(v uint64) {
 	e.key()
-	if v < 10 {
+	// Most counts are small: strconv writes digits aside and copies them.
+	switch {
+	case v < 10:
 		e.Buf = append(e.Buf, '0'+byte(v))
-		return
+	case v < 100:
+		e.Buf = append(e.Buf, '0'+byte(v/10), '0'+byte(v%10))
+	case v < 1000:
+		w := uint32(v)
+		e.Buf = append(e.Buf, '0'+byte(w/100), '0'+byte(w/10%10), '0'+byte(w%10))
+	case v < 100_000:
+		w := uint32(v)
+		if w >= 10_000 {
+			e.Buf = append(e.Buf, '0'+byte(w/10_000))
+			w %= 10_000
+		}
+		e.Buf = append(e.Buf, '0'+byte(w/1000), '0'+byte(w/100%10), '0'+byte(w/10%10), '0'+byte(w%10))
+	default:
+		e.Buf = strconv.AppendUint(e.Buf, v, 10)
 	}
-	e.Buf = strconv.AppendUint(e.Buf, v, 10)
 }
 
 // Int writes a signed number.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -124,4 +125,14 @@ func BenchmarkJSON(b *testing.B) {
 		write(&e, "www.example.com")
 	}
 	b.SetBytes(int64(len(e.Buf)))
+}
+
+func TestUint(t *testing.T) {
+	for _, v := range []uint64{0, 9, 10, 99, 100, 101, 999, 1000, 1010, 9999, 10000, 10001, 65535, 99999, 100000, math.MaxUint64} {
+		e := Encoder{Format: TSV, schema: &Schema{}, first: true}
+		e.Uint(v)
+		if got, want := string(e.Buf), strconv.FormatUint(v, 10); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 }
