@@ -1,6 +1,7 @@
 package tls
 
 import (
+	"bytes"
 	"crypto/sha1"
 	"crypto/sha256"
 	"math/big"
@@ -48,7 +49,6 @@ const maxAlternative = 256
 type certificate struct {
 	x509lite.Certificate        // points into der
 	der                  []byte // a copy
-	sum                  [sha256.Size]byte
 	malformed            bool
 	sha256               string // hexadecimal
 	sha1                 [2 * sha1.Size]byte
@@ -63,7 +63,7 @@ const beforeSender = 19
 // certificates are those that came last: servers send the same again and again,
 // and reading one takes longer than all else of a handshake.
 type certificates struct {
-	slots [certificateSlots]*certificate // by sum
+	slots [certificateSlots]*certificate // by the last byte
 	rec   certificateRecord
 	name  []byte // scratch
 }
@@ -75,11 +75,10 @@ const (
 
 func newCertificates() any { return new(certificates) }
 
-// read returns a certificate. It is valid until the next call.
+// read returns a certificate of at least one byte. It is valid until the next call.
 func (c *certificates) read(der []byte) *certificate {
-	sum := sha256.Sum256(der)
-	slot := &c.slots[sum[0]%certificateSlots]
-	if *slot != nil && (*slot).sum == sum {
+	slot := &c.slots[der[len(der)-1]%certificateSlots] // of the signature, as good as random
+	if *slot != nil && bytes.Equal((*slot).der, der) {
 		return *slot
 	}
 	one := *slot
@@ -89,14 +88,15 @@ func (c *certificates) read(der []byte) *certificate {
 	if len(der) <= maxCertificate {
 		*slot = one
 	}
-	c.parse(one, der, sum)
+	c.parse(one, der)
 	return one
 }
 
-func (c *certificates) parse(one *certificate, der []byte, sum [sha256.Size]byte) {
-	one.der, one.sum = append(one.der[:0], der...), sum
+func (c *certificates) parse(one *certificate, der []byte) {
+	one.der = append(one.der[:0], der...)
 	one.malformed = !one.Parse(one.der)
 	var digits [2 * sha256.Size]byte
+	sum := sha256.Sum256(der)
 	putHex(digits[:], sum[:])
 	one.sha256 = string(digits[:])
 	s := sha1.Sum(der)
