@@ -418,7 +418,9 @@ func (e *Engine) askOne(f *Flow, ev *Evidence, i uint8) Verdict {
 	v := e.set.defs[i].Probe(ev)
 	switch v {
 	case No:
-		f.pending.drop(i)
+		if f.host == nil { // what a guest's host passes on need not be all the guest's
+			f.pending.drop(i)
+		}
 		f.doubt(i)
 	case Likely:
 		f.addHint(i, ev.Reversed)

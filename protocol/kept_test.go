@@ -11,13 +11,15 @@ import (
 
 // datagramDefinition is a protocol of datagrams that start with its letter: a
 // digit behind it says what the probe answers ("1" Likely, "2" Sure, else More).
-// Another letter makes it say No, except behind "-", which may be anything.
+// Another letter makes it say No, and so does "-no"; "-" may be anything.
 func datagramDefinition(name string, a func() Analyzer) Definition {
 	return Definition{
 		Name: name, Transports: UDP, New: a,
 		Probe: func(e *Evidence) Verdict {
 			b := string(e.Data[e.Dir])
 			switch {
+			case b == "-no":
+				return No
 			case b[0] == '-':
 				return More
 			case b[0] != name[0]:
@@ -79,6 +81,10 @@ func TestDatagrams(t *testing.T) {
 		{"a loss, then roles exchanged", []string{">a one", ">gap", ">areversed"}, "alpha", true, "alpha/at 1 resp a one; alpha/at 3 resp areversed; alpha/close 9"},
 		{"guest", []string{">h2", ">a one", "<a2", ">a three", ">h"}, "alpha", true,
 			"host/at 1 orig h2; alpha/at 2 orig a one; alpha/at 3 resp a2; alpha/at 4 orig a three; host/at 5 orig h; host/close 9; alpha/close 9"},
+		{"guest after something else", []string{">h2", ">-", ">a one", ">a2"}, "alpha", true,
+			"host/at 1 orig h2; alpha/at 2 orig -; alpha/at 3 orig a one; alpha/at 4 orig a2; host/close 9; alpha/close 9"},
+		{"guest after what is not its own", []string{">h2", ">-no", ">a2"}, "alpha", true,
+			"host/at 1 orig h2; alpha/at 2 orig -no; alpha/at 3 orig a2; host/close 9; alpha/close 9"},
 		{"guest that is only likely", []string{">h2", ">a1", ">h"}, "host", true, "host/at 1 orig h2; host/at 3 orig h; host/close 9; alpha/at 2 orig a1; alpha/close 9"},
 		{"guest that is none", []string{">h2", ">-", ">h"}, "host", true, "host/at 1 orig h2; host/at 3 orig h; host/close 9"},
 	}
