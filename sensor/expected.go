@@ -37,7 +37,7 @@ type expectation struct {
 }
 
 const (
-	maxExpected = 40000
+	maxExpected = 40000 // 3 MB
 	// patience is how long after its announcement a session may start, as
 	// Zeek's for expected connections.
 	patience = 300e9

@@ -76,7 +76,7 @@ func TestNamesAreBounded(t *testing.T) {
 }
 
 func TestResolved(t *testing.T) {
-	r := newResolved()
+	r := newResolved(1 << 20)
 	client, other, server := addr("10.0.0.1"), addr("10.0.0.2"), addr("192.0.2.1")
 	third := addr("2001:db8::1")
 	r.add(resolution{client, server}, "first.example", 10)

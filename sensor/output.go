@@ -62,7 +62,7 @@ type place struct {
 const writerBytes = 256 << 10
 
 func newOutput(c Config) *output {
-	o := &output{logs: c.Logs, set: c.Set, names: newResolved(), announced: newExpected(), named: make(map[namedKey]*Volume)}
+	o := &output{logs: c.Logs, set: c.Set, names: newResolved(c.Memory), announced: newExpected(), named: make(map[namedKey]*Volume)}
 	if c.JSON != nil {
 		o.streams = append(o.streams, stream{format: record.JSON})
 		o.writers = append(o.writers, bufio.NewWriterSize(c.JSON, writerBytes))

@@ -24,14 +24,15 @@ type given struct {
 	at, beforeAt int64 // when each was first given, ns
 }
 
-// Bounds.
+// Bounds: names take a sixteenth of the memory budget, and no more than these.
 const (
-	maxResolutions = 200000
-	maxResolved    = 100000
+	maxResolutions  = 200000
+	resolutionBytes = 160 // with its name
 )
 
-func newResolved() resolved {
-	return resolved{recent[resolution, given]{limit: maxResolutions}, recent[packet.Addr, given]{limit: maxResolved}}
+func newResolved(memory int) resolved {
+	n := max(min(maxResolutions, memory/16/resolutionBytes*2/3), 64)
+	return resolved{recent[resolution, given]{limit: n}, recent[packet.Addr, given]{limit: n / 2}}
 }
 
 func (g *given) add(name string, at int64) {

@@ -232,9 +232,10 @@ func newEngine(c Config, workers int) *engine {
 		l.tracker = session.NewTracker(handler{l}, &l.pool, session.Config{Memory: memory, HandlerBytes: l.engine.Bytes, ServerPort: ports.has})
 		return l
 	}
-	// The budget is divided unevenly: 15/16 for the lanes, the rest for tunnels.
+	// The budget is divided unevenly: 14/16 for the lanes, one for tunnels and one
+	// for names.
 	for i := range e.lanes {
-		e.lanes[i] = newLane(c.Memory / 16 * 15 / lanes)
+		e.lanes[i] = newLane(c.Memory / 16 * 14 / lanes)
 	}
 	e.tunnels = newLane(c.Memory / 16)
 	e.tunnels.carrier = true

@@ -111,15 +111,10 @@ func analyze(ctx context.Context, c *cli, args []string) error {
 }
 
 // limitHeap keeps the garbage collector's heap near the memory budget: what the
-// sessions hold, and 64 MiB for blocks, buffers and garbage. Far below it the
-// collector may be lazier than it would be by itself, which is worth 3 % of a
-// run.
+// sessions hold, and 48 MiB for blocks, buffers and garbage.
 func limitHeap(memory int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(memory) + 64<<20)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
+		debug.SetMemoryLimit(int64(memory) + 48<<20)
 	}
 }
 
