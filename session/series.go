@@ -17,17 +17,13 @@ type Series struct {
 	Packets    uint32 // packets in entries
 	Messages   uint32 // entries for messages
 	Dropped    uint32 // packets for which there was no room
-	run        run
 	used       uint16 // bytes used in the tail block
 	blocks     uint16
+	// Packets that wait to become one entry, once a series is near its bound.
+	runBytes   uint32
+	runPackets uint8
+	runDir     Direction
 	flipped    bool
-}
-
-// run gathers packets into one entry once a series is near its bound.
-type run struct {
-	bytes uint32
-	n     uint8
-	dir   Direction
 }
 
 // Entry is one element of a series.
@@ -169,21 +165,21 @@ func (s *Series) AddPacket(p *Pool, now int64, dir Direction, flags uint8, n int
 // gather makes one entry of up to 64 packets that follow each other in one
 // direction.
 func (s *Series) gather(p *Pool, now int64, dir Direction, flags uint8, n int) {
-	if s.run.n > 0 && (s.run.dir != dir || s.run.n >= 64) {
+	if s.runPackets > 0 && (s.runDir != dir || s.runPackets >= 64) {
 		s.closeRun(p, now)
 	}
-	s.run.bytes += uint32(n)
-	s.run.n++
-	s.run.dir = dir
+	s.runBytes += uint32(n)
+	s.runPackets++
+	s.runDir = dir
 }
 
 func (s *Series) closeRun(p *Pool, now int64) {
-	if s.add(p, Entry{Time: now, Dir: s.run.dir, Bytes: s.run.bytes, Packets: uint32(s.run.n)}) {
-		s.Packets += uint32(s.run.n)
+	if s.add(p, Entry{Time: now, Dir: s.runDir, Bytes: s.runBytes, Packets: uint32(s.runPackets)}) {
+		s.Packets += uint32(s.runPackets)
 	} else {
-		s.Dropped += uint32(s.run.n)
+		s.Dropped += uint32(s.runPackets)
 	}
-	s.run = run{}
+	s.runBytes, s.runPackets = 0, 0
 }
 
 // AddMessage appends a message of n bytes on the wire.
@@ -196,7 +192,7 @@ func (s *Series) AddMessage(p *Pool, now int64, dir Direction, kind uint8, n int
 	}
 }
 
-func (s *Series) flip() { s.flipped, s.run.dir = !s.flipped, s.run.dir.Other() }
+func (s *Series) flip() { s.flipped, s.runDir = !s.flipped, s.runDir.Other() }
 
 // All calls yield with the entries in order of time.
 func (s *Series) All(p *Pool) func(yield func(Entry) bool) {

@@ -7,10 +7,10 @@ import "tyto/packet"
 // position 1 (RFC 9293 section 3.4). A stream may wrap around the 32-bit
 // sequence space any number of times.
 type tcpSide struct {
-	start   uint32 // sequence number at position 0
 	last    uint64 // one past the highest position sent
 	next    uint64 // position of the next byte to deliver
 	acked   uint64 // highest position the other side acknowledged
+	start   uint32 // sequence number at position 0
 	lastSYN uint32 // low halves of the positions of the flags noted last in the history
 	lastFIN uint32
 	lastRST uint32

@@ -344,7 +344,7 @@ func TestLongSeries(t *testing.T) {
 	for e := range s.All(&pool) {
 		packets += e.Packets
 	}
-	if got := packets + s.Dropped + uint32(s.run.n); got != n || packets != s.Packets {
+	if got := packets + s.Dropped + uint32(s.runPackets); got != n || packets != s.Packets {
 		t.Errorf("%d packets in entries (Packets says %d), %d dropped; want %d in all", packets, s.Packets, s.Dropped, n)
 	}
 }
