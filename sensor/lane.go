@@ -2,8 +2,8 @@ package sensor
 
 import (
 	"net/netip"
-	"strings"
 
+	"tyto/internal/intern"
 	"tyto/internal/record"
 	"tyto/packet"
 	"tyto/protocol"
@@ -47,6 +47,7 @@ type lane struct {
 	latest  []identified // by stream
 	carrier bool         // its sessions are those of tunnels
 	counts  counts
+	names   intern.Strings
 	marks   map[session.UID]int // anomalies told, of sessions that are Marked
 }
 
@@ -228,7 +229,7 @@ func (l *lane) observe(s *session.Session, o protocol.Observation, now int64) {
 	switch o.Kind {
 	case protocol.DomainName:
 		if len(l.streams) > 0 {
-			l.chunk.answers = append(l.chunk.answers, answer{resolution{s.Orig, o.Addr}, strings.Clone(o.Value), now})
+			l.chunk.answers = append(l.chunk.answers, answer{resolution{s.Orig, o.Addr}, l.names.Clone(o.Value), now})
 			l.chunk.tell(l.key, answerEntry)
 		}
 		return

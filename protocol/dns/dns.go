@@ -10,6 +10,7 @@ package dns
 import (
 	"encoding/binary"
 
+	"tyto/internal/intern"
 	"tyto/packet"
 	"tyto/protocol"
 	"tyto/session"
@@ -180,7 +181,6 @@ const (
 	maxPending   = 64   // queries without a response
 	pendingNanos = 30e9 // after so long a query is told as unanswered
 	maxObserved  = 64   // addresses observed of one message
-	maxInterned  = 64   // names whose strings are kept for reuse
 	maxBadInARow = 8    // malformed messages until a stream is given up
 	maxQuestions = 16   // questions of a multicast query that get a record
 	maxCookieHex = 80   // text of a cookie: 8 to 40 bytes (RFC 7873)
@@ -213,8 +213,7 @@ type analyzer struct {
 	pending  []query
 	m        message
 	rec      Record
-	names    []string // strings of names that were observed, by hash
-	lastHost string   // what was observed last, not to tell it twice
+	lastHost string // what was observed last, not to tell it twice
 	lastAddr packet.Addr
 }
 
@@ -417,18 +416,9 @@ func (a *analyzer) emit(f *protocol.Flow, q *query, m *message, dir session.Dire
 	r.reply = nil
 }
 
-// intern returns b as a string, the same one as long as few others come.
-func (a *analyzer) intern(b []byte) string {
-	h := uint32(2166136261)
-	for _, c := range b {
-		h = (h ^ uint32(c)) * 16777619
-	}
-	if a.names == nil {
-		a.names = make([]string, maxInterned)
-	}
-	s := &a.names[h%maxInterned]
-	if *s != string(b) {
-		*s = string(b)
-	}
-	return *s
+// nameText returns b as a string, the same one as long as few others come.
+func nameText(f *protocol.Flow, b []byte) string {
+	return f.Shared("names", newNames).(*intern.Strings).Bytes(b)
 }
+
+func newNames() any { return new(intern.Strings) }

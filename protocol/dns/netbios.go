@@ -157,7 +157,7 @@ func (a *analyzer) observeNB(f *protocol.Flow, r *rr) {
 		flags := c.U16()
 		addr := packet.Addr4(c.Bytes(4))
 		if flags&nbGroup == 0 && addr != packet.Addr4([]byte{0, 0, 0, 0}) {
-			f.Observe(protocol.Observation{Kind: protocol.HostName, Addr: addr, Value: a.intern(name)})
+			f.Observe(protocol.Observation{Kind: protocol.HostName, Addr: addr, Value: nameText(f, name)})
 		}
 	}
 }
@@ -173,7 +173,7 @@ func (a *analyzer) observeStatus(f *protocol.Flow, addr packet.Addr, data []byte
 			return
 		}
 		if name := trimNetBIOS(raw[:15]); flags&nbGroup == 0 && hostSuffix(raw[15]) && len(name) > 0 && string(name) != told {
-			told = a.intern(name)
+			told = nameText(f, name)
 			f.Observe(protocol.Observation{Kind: protocol.HostName, Addr: addr, Value: told})
 		}
 	}

@@ -39,7 +39,7 @@ func (a *analyzer) observeResponse(f *protocol.Flow, dir session.Direction) {
 			if len(a.rec.Query) == 0 {
 				break
 			}
-			name = a.intern(a.rec.Query)
+			name = nameText(f, a.rec.Query)
 		}
 		f.Observe(protocol.Observation{Kind: protocol.DomainName, Addr: addrOf(m.b, &r), Value: name, TTL: r.ttl})
 	}
@@ -155,7 +155,7 @@ func (a *analyzer) observeHost(f *protocol.Flow, name int, addr packet.Addr) {
 	if len(a.rec.text) < 2 || a.lastAddr == addr && a.lastHost == string(a.rec.text) {
 		return
 	}
-	a.lastAddr, a.lastHost = addr, a.intern(a.rec.text)
+	a.lastAddr, a.lastHost = addr, nameText(f, a.rec.text)
 	f.Observe(protocol.Observation{Kind: protocol.HostName, Addr: addr, Value: a.lastHost})
 }
 
