@@ -4,7 +4,7 @@ FUZZTIME ?= 20s
 CAPTURES ?= ../shared/captures
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: all build demo test deps check lint generate update fuzz bench conformance robust captures clean
+.PHONY: lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
 
 all: check
 
@@ -26,16 +26,30 @@ deps:
 check: lint
 	$(GO) test -race -timeout 15m ./...
 
+# Installs the Debian packages of all of the lab's scenarios. Services in them do
+# not start: policy-rc.d forbids it while they are installed.
+lab-deps: build
+	@set -e; policy=/usr/sbin/policy-rc.d; \
+	if [ -e $$policy ]; then \
+	  status=0; $$policy ssh start >/dev/null 2>&1 || status=$$?; \
+	  [ $$status = 101 ] || { echo "$$policy allows services to start: move it away first"; exit 1; }; \
+	else \
+	  trap 'rm -f /usr/sbin/policy-rc.d' EXIT; trap 'exit 1' INT TERM; \
+	  printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; \
+	fi; \
+	apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$(./bin/tyto lab doctor --packages)
+
 lint:
 	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); [ -z "$$out" ] || { echo "not formatted (gofmt -w):"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
 
-# The list of protocols and the references made from the code.
+# The lists of protocols and scenarios and the references made from the code.
 generate:
-	cd tools && $(GO) build -o ../bin/genprotocols ./genprotocols
+	cd tools && $(GO) build -o ../bin/ ./genprotocols ./genscenarios
 	./bin/genprotocols
-	UPDATE=1 $(GO) test -run TestGenerated ./cmd/tyto
+	./bin/genscenarios
+	UPDATE=1 $(GO) test -run TestGenerated ./cmd/tyto ./lab/label
 
 # Rewrites golden files; look at the diff before you commit it.
 update:

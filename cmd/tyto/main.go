@@ -10,6 +10,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"tyto/lab"
+	scenarios "tyto/lab/scenario/all"
 )
 
 // command is a subcommand.
@@ -26,13 +29,14 @@ type cli struct {
 }
 
 func commands() []command {
-	return []command{analyzeCommand, demoCommand, protocolsCommand, versionCommand}
+	return []command{analyzeCommand, demoCommand, labCommand, protocolsCommand, versionCommand}
 }
 
 // usageError is a mistake in the command line: exit status 2.
 type usageError struct{ error }
 
 func main() {
+	lab.Main(scenarios.Scenarios()...) // it does not return where this program is a host of the lab
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-ctx.Done()

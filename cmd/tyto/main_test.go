@@ -6,9 +6,13 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tyto/lab"
+	scenarios "tyto/lab/scenario/all"
 )
 
 func TestMain(m *testing.M) {
+	lab.Main(scenarios.Scenarios()...)
 	testscript.Main(m, map[string]func(){
 		"tyto": func() {
 			os.Exit(run(context.Background(), &cli{os.Stdin, os.Stdout, os.Stderr, os.Getenv}, os.Args[1:]))
