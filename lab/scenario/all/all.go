@@ -5,16 +5,144 @@ package all
 
 import (
 	"tyto/lab"
+	c2dns "tyto/lab/scenario/c2-dns"
+	c2https "tyto/lab/scenario/c2-https"
+	c2icmp "tyto/lab/scenario/c2-icmp"
+	c2pivottcp "tyto/lab/scenario/c2-pivot-tcp"
+	c2websocket "tyto/lab/scenario/c2-websocket"
 	dnslookups "tyto/lab/scenario/dns-lookups"
+	dns2tcp "tyto/lab/scenario/dns2tcp"
+	dohlookups "tyto/lab/scenario/doh-lookups"
+	dotlookups "tyto/lab/scenario/dot-lookups"
+	exfildns "tyto/lab/scenario/exfil-dns"
+	exfilhttps "tyto/lab/scenario/exfil-https"
+	gitssh "tyto/lab/scenario/git-ssh"
+	grevxlan "tyto/lab/scenario/gre-vxlan"
+	httpconnect "tyto/lab/scenario/http-connect"
+	httpsapipoll "tyto/lab/scenario/https-api-poll"
+	httpsautosave "tyto/lab/scenario/https-autosave"
+	httpsbrowse "tyto/lab/scenario/https-browse"
 	httpsdownload "tyto/lab/scenario/https-download"
+	httpslongpoll "tyto/lab/scenario/https-longpoll"
+	httpsupload "tyto/lab/scenario/https-upload"
+	httpsvideo "tyto/lab/scenario/https-video"
+	icmptunnel "tyto/lab/scenario/icmp-tunnel"
+	imapidle "tyto/lab/scenario/imap-idle"
+	iodine "tyto/lab/scenario/iodine"
+	ipsecesp "tyto/lab/scenario/ipsec-esp"
+	metricspush "tyto/lab/scenario/metrics-push"
+	mosh "tyto/lab/scenario/mosh"
+	mqtttls "tyto/lab/scenario/mqtt-tls"
+	mysqlshell "tyto/lab/scenario/mysql-shell"
+	openconnect "tyto/lab/scenario/openconnect"
+	openvpntcp "tyto/lab/scenario/openvpn-tcp"
+	openvpnudp "tyto/lab/scenario/openvpn-udp"
+	packageupdate "tyto/lab/scenario/package-update"
+	psqlshell "tyto/lab/scenario/psql-shell"
+	revshellhttp "tyto/lab/scenario/revshell-http"
+	revshellplain "tyto/lab/scenario/revshell-plain"
+	revshelltls "tyto/lab/scenario/revshell-tls"
+	revshellwebsocket "tyto/lab/scenario/revshell-websocket"
+	rsyncssh "tyto/lab/scenario/rsync-ssh"
+	scanports "tyto/lab/scenario/scan-ports"
+	scpdownload "tyto/lab/scenario/scp-download"
+	scpupload "tyto/lab/scenario/scp-upload"
+	sftpsession "tyto/lab/scenario/sftp-session"
+	shadowsocks "tyto/lab/scenario/shadowsocks"
+	socksproxy "tyto/lab/scenario/socks-proxy"
+	sshagentforward "tyto/lab/scenario/ssh-agent-forward"
+	sshbruteforce "tyto/lab/scenario/ssh-bruteforce"
+	sshexec "tyto/lab/scenario/ssh-exec"
+	sshforwarddynamic "tyto/lab/scenario/ssh-forward-dynamic"
+	sshforwardidle "tyto/lab/scenario/ssh-forward-idle"
+	sshforwardlocal "tyto/lab/scenario/ssh-forward-local"
+	sshforwardremote "tyto/lab/scenario/ssh-forward-remote"
+	sshidle "tyto/lab/scenario/ssh-idle"
+	sshjump "tyto/lab/scenario/ssh-jump"
+	sshkeys "tyto/lab/scenario/ssh-keys"
+	sshmux "tyto/lab/scenario/ssh-mux"
+	sshpipe "tyto/lab/scenario/ssh-pipe"
+	sshreverselogin "tyto/lab/scenario/ssh-reverse-login"
+	sshscan "tyto/lab/scenario/ssh-scan"
 	sshshell "tyto/lab/scenario/ssh-shell"
+	sshwrongpassword "tyto/lab/scenario/ssh-wrong-password"
+	sshfs "tyto/lab/scenario/sshfs"
+	stunnel "tyto/lab/scenario/stunnel"
+	webterminal "tyto/lab/scenario/web-terminal"
+	websocketchat "tyto/lab/scenario/websocket-chat"
+	websockettunnel "tyto/lab/scenario/websocket-tunnel"
+	wireguard "tyto/lab/scenario/wireguard"
 )
 
 // Scenarios returns all scenarios by name.
 func Scenarios() []*lab.Scenario {
 	return []*lab.Scenario{
+		&c2dns.Scenario,
+		&c2https.Scenario,
+		&c2icmp.Scenario,
+		&c2pivottcp.Scenario,
+		&c2websocket.Scenario,
 		&dnslookups.Scenario,
+		&dns2tcp.Scenario,
+		&dohlookups.Scenario,
+		&dotlookups.Scenario,
+		&exfildns.Scenario,
+		&exfilhttps.Scenario,
+		&gitssh.Scenario,
+		&grevxlan.Scenario,
+		&httpconnect.Scenario,
+		&httpsapipoll.Scenario,
+		&httpsautosave.Scenario,
+		&httpsbrowse.Scenario,
 		&httpsdownload.Scenario,
+		&httpslongpoll.Scenario,
+		&httpsupload.Scenario,
+		&httpsvideo.Scenario,
+		&icmptunnel.Scenario,
+		&imapidle.Scenario,
+		&iodine.Scenario,
+		&ipsecesp.Scenario,
+		&metricspush.Scenario,
+		&mosh.Scenario,
+		&mqtttls.Scenario,
+		&mysqlshell.Scenario,
+		&openconnect.Scenario,
+		&openvpntcp.Scenario,
+		&openvpnudp.Scenario,
+		&packageupdate.Scenario,
+		&psqlshell.Scenario,
+		&revshellhttp.Scenario,
+		&revshellplain.Scenario,
+		&revshelltls.Scenario,
+		&revshellwebsocket.Scenario,
+		&rsyncssh.Scenario,
+		&scanports.Scenario,
+		&scpdownload.Scenario,
+		&scpupload.Scenario,
+		&sftpsession.Scenario,
+		&shadowsocks.Scenario,
+		&socksproxy.Scenario,
+		&sshagentforward.Scenario,
+		&sshbruteforce.Scenario,
+		&sshexec.Scenario,
+		&sshforwarddynamic.Scenario,
+		&sshforwardidle.Scenario,
+		&sshforwardlocal.Scenario,
+		&sshforwardremote.Scenario,
+		&sshidle.Scenario,
+		&sshjump.Scenario,
+		&sshkeys.Scenario,
+		&sshmux.Scenario,
+		&sshpipe.Scenario,
+		&sshreverselogin.Scenario,
+		&sshscan.Scenario,
 		&sshshell.Scenario,
+		&sshwrongpassword.Scenario,
+		&sshfs.Scenario,
+		&stunnel.Scenario,
+		&webterminal.Scenario,
+		&websocketchat.Scenario,
+		&websockettunnel.Scenario,
+		&wireguard.Scenario,
 	}
 }
