@@ -17,7 +17,7 @@ var Scenario = lab.Scenario{
 	Doc:        "An agent checks in with its controller over HTTPS and is given work at times. Teaches rhythm and jitter, and when a beacon is tasked.",
 	Labels:     c2.Labels(),
 	Techniques: []string{"T1071.001", "T1573.002", "T1041", "T1105"},
-	Twin:       "api-poll",
+	Twin:       "https-api-poll",
 	Hosts:      []string{"client", "server"},
 	Variants: []lab.Variant{
 		variant("go-go"), variant("curl-go", "curl"), variant("go-nginx", "nginx"), variant("curl-nginx", "curl", "nginx"),

@@ -20,7 +20,7 @@ var Scenario = lab.Scenario{
 	Doc:        "An agent without a way out speaks TCP to an agent on the next host, which carries it to the controller in its own HTTPS check-ins. Teaches chains of beacons.",
 	Labels:     append(c2.Labels(), label.Tunnel),
 	Techniques: []string{"T1090.001", "T1071.001", "T1095", "T1573"},
-	Twin:       "agent-relay",
+	Twin:       "stunnel",
 	Hosts:      []string{"client", "pivot", "server"},
 	Near:       []string{"pivot"},
 	Variants: []lab.Variant{

@@ -17,7 +17,7 @@ var Scenario = lab.Scenario{
 	Doc:        "An agent holds one WebSocket connection to its controller, checks in there and is given work at times. Teaches a beacon's rhythm inside one session.",
 	Labels:     c2.Labels(),
 	Techniques: []string{"T1071.001", "T1573.002", "T1041", "T1105"},
-	Twin:       "websocket-dashboard",
+	Twin:       "websocket-chat",
 	Hosts:      []string{"client", "server"},
 	Variants: []lab.Variant{
 		{Name: "go-go", Needs: []string{"openssl", "ss", "ps", "ip"}}, {Name: "go-nginx", Needs: []string{"nginx", "openssl", "ss", "ps", "ip"}},

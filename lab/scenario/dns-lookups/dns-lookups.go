@@ -18,7 +18,7 @@ var Scenario = lab.Scenario{
 	Name:   "dns-lookups",
 	Doc:    "A monitor looks up a list of names in rounds. The plain use of DNS, beside tunnels and beacons in it.",
 	Labels: []label.Label{label.Poll},
-	Twin:   "dns-tunnel",
+	Twin:   "c2-dns",
 	Hosts:  []string{"client", "resolver"},
 	Variants: []lab.Variant{
 		{Name: "dig-unbound", Needs: []string{"dig", "unbound"}}, {Name: "dig-dnsmasq", Needs: []string{"dig", "dnsmasq"}},

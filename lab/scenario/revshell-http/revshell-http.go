@@ -17,7 +17,7 @@ var Scenario = lab.Scenario{
 	Doc:        "A host's shell asks a web server for its next line, which comes when somebody has typed it, and posts what it prints. Teaches a responder that leads by answering late.",
 	Labels:     []label.Label{label.ReverseShell},
 	Techniques: []string{"T1059.004", "T1071.001", "T1573.002"},
-	Twin:       "api-poll",
+	Twin:       "https-longpoll",
 	Hosts:      []string{"client", "server"},
 	Variants:   []lab.Variant{variant("go-go"), variant("curl-go", "curl"), variant("go-nginx", "nginx"), variant("curl-nginx", "curl", "nginx")},
 	Params: append(c2.ShellParams(),

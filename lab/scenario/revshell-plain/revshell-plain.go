@@ -19,7 +19,7 @@ var Scenario = lab.Scenario{
 	Doc:        "A host hands its shell to a listener over plain TCP, and an intruder types there. Teaches that the responder leads, by lines and by keys.",
 	Labels:     []label.Label{label.ReverseShell},
 	Techniques: []string{"T1059.004", "T1095", "T1571"},
-	Twin:       "tls-chat",
+	Twin:       "web-terminal",
 	Hosts:      []string{"client", "server"},
 	Variants: []lab.Variant{
 		variant("bash", "nc"), variant("bash", "ncat"), variant("bash", "socat"), variant("fifo", "nc"), variant("fifo", "ncat"),
