@@ -179,7 +179,7 @@ func browse(ctx context.Context, u *use) error {
 			return err
 		}
 		var options []string
-		if u.rng.IntN(2) == 0 {
+		if u.rng.IntN(2) == 0 && !u.w.Serial {
 			options = []string{"-Z", "--parallel-max", "6"}
 		}
 		return u.curl(ctx, label.StateBrowse, fmt.Sprintf("page %d, %d objects", round, len(page)), page, options...)

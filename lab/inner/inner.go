@@ -140,6 +140,8 @@ type Way struct {
 	// Slow says that the tunnel carries about a hundred bytes in a round trip:
 	// long answers would take too long for anybody to wait for them.
 	Slow bool
+	// Serial says that the tunnel carries one connection at a time.
+	Serial bool
 }
 
 // Single is a Way's Outer where all is inside the same flows.

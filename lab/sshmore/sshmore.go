@@ -45,7 +45,7 @@ type Desk struct {
 // NewDesk starts a server on a host and adds a user, whose name is drawn.
 func NewDesk(ctx context.Context, r *lab.Run, h *lab.Host, o ssh.Options) (*Desk, error) {
 	d := &Desk{
-		User:     Pick(r.Rand(), "mortiz", "deploy", "ops", "jlarsen", "backup", "ahmed.k", "svc-batch", "ubuntu", "wei"),
+		User:     Pick(r.Rand(), "mortiz", "deploy", "ops", "jlarsen", "nightly", "ahmed.k", "svc-batch", "cloud-user", "wei"),
 		Password: Password(r.Rand()),
 	}
 	if err := h.AddUser(ctx, d.User, d.Password); err != nil {

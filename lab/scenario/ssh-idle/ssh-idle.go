@@ -32,7 +32,7 @@ var Scenario = lab.Scenario{
 		{Name: "use", Doc: "of the session: a shell with some commands, one without, or none", Values: []string{"commands", "silent", "none"}},
 		{Name: "keepalive", Doc: "who sends keepalives", Values: []string{"client", "client", "server", "both", "none"}},
 		{Name: "interval", Doc: "of keepalives in seconds", Values: []string{"1", "3", "7", "15"}},
-		{Name: "idle", Doc: "seconds of a pause, about", Values: []string{"20", "45", "90"}},
+		{Name: "idle", Doc: "seconds of a pause, about", Values: []string{"15", "30", "60"}},
 		{Name: "pauses", Doc: "how many; with commands before each", Values: []string{"1", "2"}},
 	},
 	Limit: 9 * time.Minute,
