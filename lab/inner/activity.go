@@ -47,6 +47,9 @@ func (u *use) curl(ctx context.Context, state label.State, joint string, transfe
 	if u.w.Login != "" {
 		args = append(args, "--proxy-user", u.w.Login)
 	}
+	if u.w.Retry {
+		args = append(args, "--retry", "3", "--retry-all-errors")
+	}
 	for i, t := range transfers {
 		args = append(args, "-o", u.file(i))
 		if t.put != "" {
@@ -267,21 +270,19 @@ func shell(ctx context.Context, u *use) error {
 		}
 		options = append(options, "-o", u.throughProxy(via))
 	}
-	t, err := c.Host.Terminal(ctx, lab.Command{Args: c.Args(ssh.Login{Server: s, User: user, Options: options})}, []string{"80x24", "132x43", "100x30"}[u.rng.IntN(3)])
+	login := lab.Command{Args: c.Args(ssh.Login{Server: s, User: user, Options: options})}
+	size := []string{"80x24", "132x43", "100x30"}[u.rng.IntN(3)]
+	t, ready, err := u.login(ctx, login, size)
+	for range 3 {
+		if err == nil || !u.w.Retry || ctx.Err() != nil {
+			break
+		}
+		t, ready, err = u.login(ctx, login, size)
+	}
 	if err != nil {
 		return err
 	}
-	u.label(t.Process)
-	sel, state := u.w.Outer(t.Process), label.StateExchange
-	if u.w.Each {
-		state = label.StateHandshake
-	}
-	ready := u.r.Segment(sel, state, fmt.Sprintf("tcp %s:22 login", u.s.Name))
-	// The login may take longer than a command.
-	err = until(ctx, t.Process, loginTime, "no prompt came", func() bool { return lab.DefaultPrompt.MatchString(t.Output()) })
-	if err != nil {
-		return err
-	}
+	sel := u.w.Outer(t.Process)
 	roles := typist.Roles()
 	script := lab.Script{Role: roles[u.rng.IntN(len(roles))], Count: 2 * u.r.ParamInt("rounds"), Ready: ready}
 	if u.w.Slow {
@@ -293,6 +294,26 @@ func shell(ctx context.Context, u *use) error {
 		return err
 	}
 	return lab.Leave(ctx, u.r, t, sel)
+}
+
+// login starts a login and waits for its prompt; ready ends its segment.
+func (u *use) login(ctx context.Context, login lab.Command, size string) (t *lab.Terminal, ready func(), err error) {
+	if t, err = u.client.Terminal(ctx, login, size); err != nil {
+		return nil, nil, err
+	}
+	u.label(t.Process)
+	state := label.StateExchange
+	if u.w.Each {
+		state = label.StateHandshake
+	}
+	ready = u.r.Segment(u.w.Outer(t.Process), state, fmt.Sprintf("tcp %s:22 login", u.s.Name))
+	// The login may take longer than a command.
+	err = until(ctx, t.Process, loginTime, "no prompt came", func() bool { return lab.DefaultPrompt.MatchString(t.Output()) })
+	if err != nil {
+		ready()
+		t.Stop()
+	}
+	return t, ready, err
 }
 
 // loginTime is how long a login through the slowest tunnel may take.

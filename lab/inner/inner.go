@@ -142,6 +142,9 @@ type Way struct {
 	Slow bool
 	// Serial says that the tunnel carries one connection at a time.
 	Serial bool
+	// Retry says that a connection may fail where packets are lost, and is
+	// tried again as people do.
+	Retry bool
 }
 
 // Single is a Way's Outer where all is inside the same flows.

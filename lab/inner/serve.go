@@ -90,13 +90,14 @@ func paced(w http.ResponseWriter, q *http.Request, d time.Duration) {
 	}
 }
 
-// asked is when the web server was asked for a path.
+// asked is when the web server was asked for a path, for the last time.
 func (s *Services) asked(ctx context.Context, path string) (t label.Time, err error) {
 	what := fmt.Sprintf(" asked %s\n", path)
 	if err := Says(ctx, s.web, what); err != nil {
 		return 0, err
 	}
-	before, _, _ := strings.Cut(s.web.Output(), what)
+	said := s.web.Output()
+	before := said[:strings.LastIndex(said, what)]
 	_, err = fmt.Sscan(before[strings.LastIndexByte(before, '\n')+1:], &t)
 	return t, err
 }

@@ -67,6 +67,6 @@ func run(ctx context.Context, r *lab.Run) error {
 			return inner.Way{}, err
 		}
 		r.Label(lab.Of(p), label.DNSTunnel, label.Tunnel)
-		return inner.Way{Addr: "127.0.0.1", Web: entry, SSH: entry, Outer: inner.Single(lab.Of(p)), Slow: true}, client.WaitListen(ctx, "tcp", entry)
+		return inner.Way{Addr: "127.0.0.1", Web: entry, SSH: entry, Outer: inner.Single(lab.Of(p)), Slow: true, Retry: true}, client.WaitListen(ctx, "tcp", entry)
 	})
 }

@@ -66,7 +66,7 @@ func run(ctx context.Context, r *lab.Run) error {
 	sel := lab.Service(server, "icmp", 0)
 	r.Label(sel, label.Tunnel)
 	return s.Carry(ctx, r, func(context.Context, string) (inner.Way, error) {
-		return inner.Way{Addr: "127.0.0.1", Web: entry, SSH: entry, Outer: inner.Single(sel), Serial: true}, nil
+		return inner.Way{Addr: "127.0.0.1", Web: entry, SSH: entry, Outer: inner.Single(sel), Serial: true, Retry: true}, nil
 	})
 }
 

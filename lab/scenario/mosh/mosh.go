@@ -4,7 +4,6 @@ package mosh
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -37,9 +36,6 @@ var Scenario = lab.Scenario{
 func variant(client, server string) lab.Variant {
 	return sshmore.Variant(client, server, "mosh", "mosh-server@mosh", "ss")
 }
-
-// prompt is at the end of what is drawn, but for moves of the cursor.
-var prompt = regexp.MustCompile(`[$#>]( |\x1b\[[0-9;?]*[a-zA-Z])+$`)
 
 func run(ctx context.Context, r *lab.Run) error {
 	kind, serverKind, _ := strings.Cut(r.Variant(), "-")
@@ -77,15 +73,41 @@ func run(ctx context.Context, r *lab.Run) error {
 		return err
 	}
 	exchange()
-	script := lab.Script{Prompt: prompt, Commands: commands(r)}
-	if err := lab.Shell(ctx, r, t, sel, script); err != nil {
+	r.Keys(sel, t)
+	view, err := sshmore.NewView(t, r.Param("terminal"))
+	if err == nil {
+		err = view.Shows(ctx, r, "")
+	}
+	if err != nil {
 		return err
+	}
+	for _, c := range commands(r) {
+		if err := command(ctx, r, sel, view, c); err != nil {
+			return err
+		}
 	}
 	return lab.Leave(ctx, r, t, sel)
 }
 
-// commands end with a number that was not on the screen before: the client draws
-// only what changed there, so that other texts may not come whole.
+// command types a command, after a moment, and waits for its answer.
+func command(ctx context.Context, r *lab.Run, sel lab.Selector, v *sshmore.View, c typist.Command) error {
+	if err := r.Think(ctx, r.Rand()); err != nil {
+		return err
+	}
+	line := r.Typist().Line(c, typist.Shell{Editing: true}, r.Rand())
+	typing := r.Segment(sel, label.StateKeystrokes, c.Text)
+	if err := v.Press(ctx, line); err != nil {
+		return err
+	}
+	typing()
+	if err := v.Shows(ctx, r, c.Want); err != nil {
+		return fmt.Errorf("command %q: %w", c.Text, err)
+	}
+	r.Span(sel, v.First, v.Last, label.StateOutput, c.Text)
+	return nil
+}
+
+// commands end with a number that was not on the screen before.
 func commands(r *lab.Run) (all []typist.Command) {
 	files := []string{"README.md", "notes.txt", "src/report.sh", "src/parse.sh", "logs/service.log", "data/requests.csv"}
 	for range r.ParamInt("commands") {
