@@ -63,6 +63,17 @@ func mountProc() error {
 // seeing it.
 var overlaid = []string{"etc", "var", "home", "root", "opt", "srv"}
 
+// accountFiles say that accounts are those of the host's files, whatever else
+// packages of the machine (winbind, Kerberos) would ask.
+var accountFiles = map[string]string{
+	"/etc/pam.d/common-auth":                   "auth required pam_unix.so nullok\n",
+	"/etc/pam.d/common-account":                "account required pam_unix.so\n",
+	"/etc/pam.d/common-password":               "password required pam_unix.so yescrypt\n",
+	"/etc/pam.d/common-session":                "session required pam_unix.so\n",
+	"/etc/pam.d/common-session-noninteractive": "session required pam_unix.so\n",
+	"/etc/nsswitch.conf":                       "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\nprotocols: files\nservices: files\n",
+}
+
 func mountAll(c *agentConfig) error {
 	// What is written goes to a tmpfs that the host's /tmp covers afterwards.
 	if err := tmpfs("/tmp", "755"); err != nil {
@@ -84,6 +95,14 @@ func mountAll(c *agentConfig) error {
 		}
 		if err := unix.Mount("overlay", "/"+d, "overlay", 0, "lowerdir=/"+d+",upperdir="+upper+",workdir="+work); err != nil {
 			return fmt.Errorf("overlay /%s: %w", d, err)
+		}
+	}
+	for name, data := range accountFiles {
+		if _, err := os.Stat(filepath.Dir(name)); err != nil {
+			continue
+		}
+		if err := os.WriteFile(name, []byte(data), 0o644); err != nil {
+			return err
 		}
 	}
 	if err := tmpfs("/run", "755"); err != nil {

@@ -420,7 +420,9 @@ func (h *Host) AddUser(ctx context.Context, name, password string) error {
 		return err
 	}
 	if password == "" {
-		return nil
+		// Not locked, as useradd leaves it: servers refuse keys to locked accounts.
+		_, err := h.Run(ctx, Command{Args: []string{"usermod", "-p", "*", name}})
+		return err
 	}
 	return h.SetPassword(ctx, name, password)
 }

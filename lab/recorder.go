@@ -24,16 +24,28 @@ type Recorder struct {
 	Dir      string
 	Parallel int // runs at a time
 	Attempts int // for each job, with another seed each time; 1 if zero
+	// Keep takes the runs instead of the directory, if it is set.
+	Keep Keeper
 	// Tell is called with what became of each attempt, by one goroutine at a
 	// time. It may be nil.
 	Tell func(Outcome)
+}
+
+// Keeper keeps runs in another form than captures. Its methods are called by
+// several goroutines.
+type Keeper interface {
+	// Has reports whether it has the run of that name: it is not made again.
+	Has(name string) bool
+	// Add keeps a run. The capture is removed when it returns; an error refuses
+	// the attempt.
+	Add(ctx context.Context, truth *label.Run, capture string) error
 }
 
 // Outcome is what became of one attempt at a job.
 type Outcome struct {
 	Job     Job
 	Attempt int        // from 1
-	Run     *label.Run // nil if it was refused
+	Run     *label.Run // nil if it was refused, or a Keeper has it already
 	Err     error      // why it was refused
 	Last    bool       // no other attempt follows
 	There   bool       // the run was in the directory already
@@ -106,6 +118,10 @@ func (r *Recorder) do(ctx context.Context, job Job, index *label.Index, telling 
 			r.Tell(o)
 		}
 	}
+	if r.Keep != nil && r.Keep.Has(job.Config.Name) {
+		tell(Outcome{Job: job, Last: true, There: true})
+		return nil
+	}
 	if run := r.there(job.Config.Name); run != nil {
 		tell(Outcome{Job: job, Run: run, Last: true, There: true})
 		return add(index, run)
@@ -117,8 +133,13 @@ func (r *Recorder) do(ctx context.Context, job Job, index *label.Index, telling 
 		if ctx.Err() != nil && err != nil {
 			break
 		}
+		if err == nil && r.Keep != nil {
+			err = r.keep(ctx, run)
+		}
 		if err == nil {
-			err := add(index, run)
+			if r.Keep == nil {
+				err = add(index, run)
+			}
 			tell(Outcome{Job: job, Attempt: attempt, Run: run, Last: true})
 			return err
 		}
@@ -129,6 +150,13 @@ func (r *Recorder) do(ctx context.Context, job Job, index *label.Index, telling 
 		}
 	}
 	return nil
+}
+
+// keep gives a run to the Keeper and removes its files.
+func (r *Recorder) keep(ctx context.Context, run *label.Run) error {
+	capture := filepath.Join(r.Dir, run.Name+".pcap")
+	err := r.Keep.Add(ctx, run, capture)
+	return errors.Join(err, os.Remove(capture), os.Remove(filepath.Join(r.Dir, run.Name+".json")))
 }
 
 func add(index *label.Index, run *label.Run) error {

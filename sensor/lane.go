@@ -38,6 +38,7 @@ type lane struct {
 	tracker *session.Tracker
 	engine  *protocol.Engine
 	summary *Summary // nil if nobody will read it
+	ended   func(*session.Session, *session.Pool)
 	streams []stream // what is written, by output
 	chunk   *chunk
 	key     uint64 // place of the next record in the order of the job
@@ -300,6 +301,9 @@ func (h handler) Ended(s *session.Session, now int64) {
 	}
 	if len(l.streams) > 0 {
 		l.writeSession(s, f)
+	}
+	if l.ended != nil {
+		l.ended(s, &l.pool)
 	}
 	l.engine.Release(s)
 	if s.Flags&session.Marked != 0 {

@@ -42,6 +42,10 @@ type Config struct {
 	Workers int
 	// Summary asks for the Summary of the result.
 	Summary bool
+	// Ended is called with every session when it is over, and with the pool that
+	// holds its series; both are valid until it returns. Workers call it at the
+	// same time, each for its own sessions. It may be nil.
+	Ended func(*session.Session, *session.Pool)
 	// Strict lets mistakes of analyzers panic, for tests.
 	Strict bool
 }
@@ -223,7 +227,7 @@ func newEngine(c Config, workers int) *engine {
 	e := &engine{workers: workers, out: newOutput(c)}
 	ports := serverPorts(c.Set)
 	newLane := func(memory int) *lane {
-		l := &lane{set: c.Set, home: c.Home, streams: e.out.streams, latest: make([]identified, len(e.out.streams)), marks: make(map[session.UID]int)}
+		l := &lane{set: c.Set, home: c.Home, ended: c.Ended, streams: e.out.streams, latest: make([]identified, len(e.out.streams)), marks: make(map[session.UID]int)}
 		if c.Summary {
 			l.summary = newSummary(c.Home)
 		}

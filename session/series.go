@@ -31,10 +31,14 @@ type Entry struct {
 	Time    int64     // ns
 	Dir     Direction // who sent it
 	Message bool      // a message rather than a packet
-	Kind    uint8     // of a message: the protocol's own kind; of a packet: TCP flags that matter (FIN, SYN, RST, PSH)
+	Kind    uint8     // of a message: the protocol's own kind; of a packet: TCP flags that matter (FIN, SYN, RST, PSH), and Repeat
 	Bytes   uint32    // payload of the packet or size of the message on the wire
 	Packets uint32    // how many packets were gathered in the entry; 1 unless the series is long
 }
+
+// Repeat, in the Kind of a TCP packet's entry, says that all its bytes were
+// sent before.
+const Repeat = 1 << 4
 
 const (
 	blockBytes   = 64

@@ -408,6 +408,7 @@ func (t *Tracker) tcp(s *Session, dir Direction, p *packet.Packet) {
 	if fin {
 		me.fins = min(me.fins+1, 200)
 	}
+	opens := ack && !syn && dir == Orig && peer.acked == 0 && peer.last == 1 // the last packet of a handshake: what round trips are measured with
 	var acked uint64
 	if ack {
 		if peer.phase == inactive {
@@ -422,11 +423,13 @@ func (t *Tracker) tcp(s *Session, dir Direction, p *packet.Packet) {
 	}
 	end := pos + uint64(length)
 	jump := (syn || rst) && (end > me.last+1<<20 || me.last > end+1<<20)
+	repeat := uint8(0)
 	switch {
 	case jump && me.last > 0 || me.phase == reset:
 	case end > me.last:
 		me.last = end
 	case n > 0:
+		repeat = Repeat
 		t.Counters.Retransmits++
 		s.noteRepeat(dir, me, repeatRetransmit, 't')
 	}
@@ -444,8 +447,8 @@ func (t *Tracker) tcp(s *Session, dir Direction, p *packet.Packet) {
 	}
 	s.Sides[dir].Bytes = me.payloadBytes(peer)
 
-	if n > 0 || flags&(packet.SYN|packet.FIN|packet.RST) != 0 {
-		s.Series.AddPacket(t.pool, p.Time, dir, uint8(flags&(packet.FIN|packet.SYN|packet.RST|packet.PSH)), int(n))
+	if n > 0 || flags&(packet.SYN|packet.FIN|packet.RST) != 0 || opens {
+		s.Series.AddPacket(t.pool, p.Time, dir, uint8(flags&(packet.FIN|packet.SYN|packet.RST|packet.PSH))|repeat, int(n))
 	}
 	if n > 0 && !rst && ok {
 		at := pos

@@ -203,6 +203,50 @@ func TestReassembly(t *testing.T) {
 	}
 }
 
+// TestSeriesOfPackets wants of a TCP session the handshake, what carries bytes,
+// and marks on what is sent again; other acknowledgments are left out.
+func TestSeriesOfPackets(t *testing.T) {
+	r := &seriesRecorder{}
+	tr := NewTracker(r, &r.pool, Config{})
+	now := testStart
+	send := func(dir Direction, flags packet.TCPFlags, seq, ack uint32, n int) {
+		now += 1e6
+		p := packet.Packet{Version: 4, Proto: packet.ProtoTCP, Transport: true, Src: client, Dst: server, SrcPort: 40000, DstPort: 80, Window: 1000,
+			Flags: flags, Seq: seq, Ack: ack, Payload: make([]byte, n), PayloadBytes: uint32(n), Time: now}
+		if dir == Resp {
+			p.Src, p.Dst, p.SrcPort, p.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
+		}
+		tr.Packet(&p, p.Hash(), UID{})
+	}
+	send(Orig, packet.SYN, 99, 0, 0)
+	send(Resp, packet.SYN|packet.ACK, 499, 100, 0)
+	send(Orig, packet.ACK, 100, 500, 0)
+	send(Orig, packet.ACK|packet.PSH, 100, 500, 10)
+	send(Resp, packet.ACK, 500, 110, 0)
+	send(Orig, packet.ACK|packet.PSH, 100, 500, 10)
+	send(Resp, packet.ACK, 500, 110, 20)
+	for step := range FlushSteps {
+		tr.Flush(step, now)
+	}
+	const want = "[1 orig 2 0] [2 resp 2 0] [3 orig 0 0] [4 orig 8 10] [6 orig 24 10] [7 resp 0 20]"
+	if got := strings.Join(r.entries, " "); got != want {
+		t.Errorf("got entries (ms, direction, kind, bytes) %s, want %s", got, want)
+	}
+}
+
+// seriesRecorder is a Handler that writes down series.
+type seriesRecorder struct {
+	recorder
+	pool    Pool
+	entries []string
+}
+
+func (r *seriesRecorder) Ended(s *Session, _ int64) {
+	for e := range s.Series.All(&r.pool) {
+		r.entries = append(r.entries, fmt.Sprint([]any{(e.Time - testStart) / 1e6, e.Dir, e.Kind, e.Bytes}))
+	}
+}
+
 // TestFlipDuringDelivery exchanges the roles while out-of-order data is being
 // delivered.
 func TestFlipDuringDelivery(t *testing.T) {

@@ -35,10 +35,11 @@ they did. It needs root, and changes nothing on the machine.
                [--typist T] [--hurry X] [-j N] [--attempts N]
       records one scenario N times; what is not set is drawn by the seed;
       with --hurry people pause X times shorter
-  tyto lab record PLAN.json -o DIR [-j N] [--attempts N]
+  tyto lab record PLAN.json -o DIR [-j N] [--attempts N] [--sequences]
       records the runs of a plan, N at a time; what DIR has already is not made again
 
-DIR gets NAME.pcap and NAME.json (the truth) for each run, and index.jsonl.
+DIR gets NAME.pcap and NAME.json (the truth) for each run, and index.jsonl; with --sequences
+shards of what can be heard of the sessions instead, a hundredth as large (package corpus).
 Profiles:
 `
 
@@ -230,15 +231,17 @@ func hang(name, text string, width int) string {
 
 // labOptions are the flags of run and record.
 type labOptions struct {
-	dir      string
-	parallel int
-	attempts int
+	dir       string
+	parallel  int
+	attempts  int
+	sequences bool
 }
 
 func (o *labOptions) flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.dir, "o", "", "")
 	fs.IntVar(&o.parallel, "j", 6*runtime.NumCPU(), "")
 	fs.IntVar(&o.attempts, "attempts", 5, "")
+	fs.BoolVar(&o.sequences, "sequences", false, "")
 }
 
 func (o *labOptions) check() error {

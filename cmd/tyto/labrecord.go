@@ -9,7 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"tyto/corpus"
 	"tyto/lab"
+
+	"tyto/protocol/all"
+	"tyto/sensor"
 )
 
 // recordJobs records jobs and tells how it goes.
@@ -25,7 +29,15 @@ func recordJobs(ctx context.Context, c *cli, jobs []lab.Job, o labOptions) error
 	_, tty := isTerminal(c.stderr)
 	told := &tally{w: c.stderr, tty: tty, jobs: len(jobs), began: time.Now(), shown: time.Now()}
 	r := lab.Recorder{Dir: o.dir, Parallel: o.parallel, Attempts: o.attempts, Tell: told.add}
-	err := r.Record(ctx, jobs)
+	flush := func() error { return nil }
+	if o.sequences {
+		keep, err := corpus.Open(o.dir, all.Set(sensor.TunnelDefinitions()...))
+		if err != nil {
+			return err
+		}
+		r.Keep, flush = keep, keep.Flush
+	}
+	err := errors.Join(r.Record(ctx, jobs), flush())
 	told.sum()
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("interrupted with %d of %d runs there; the same command continues", told.done(), len(jobs))
