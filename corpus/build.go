@@ -177,4 +177,3 @@ func firstBytes(capture string) (map[session.Tuple][]byte, error) {
 		}
 	}
 }
-

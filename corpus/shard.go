@@ -56,7 +56,9 @@ const microsecond = 1000
 // columns are the entries of many sessions.
 type columns struct{ heads, times, sizes, packets, first []byte }
 
-func (c *columns) all() []*[]byte { return []*[]byte{&c.heads, &c.times, &c.sizes, &c.packets, &c.first} }
+func (c *columns) all() []*[]byte {
+	return []*[]byte{&c.heads, &c.times, &c.sizes, &c.packets, &c.first}
+}
 
 // WriteShard writes runs. Times of entries are kept in microseconds.
 func WriteShard(w io.Writer, runs []*Run) error {

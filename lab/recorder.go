@@ -76,9 +76,14 @@ func (r *Recorder) Record(ctx context.Context, jobs []Job) error {
 	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return fmt.Errorf("%s: another recording is at work there", r.Dir)
 	}
-	index, err := r.openIndex()
-	if err != nil {
+	if err := r.removeParts(); err != nil {
 		return err
+	}
+	var index *label.Index
+	if r.Keep == nil {
+		if index, err = r.openIndex(); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -106,7 +111,11 @@ func (r *Recorder) Record(ctx context.Context, jobs []Job) error {
 	}
 	close(todo)
 	all.Wait()
-	return errors.Join(context.Cause(ctx), index.Close())
+	err = context.Cause(ctx)
+	if index != nil {
+		err = errors.Join(err, index.Close())
+	}
+	return err
 }
 
 // do makes one job.
@@ -122,7 +131,7 @@ func (r *Recorder) do(ctx context.Context, job Job, index *label.Index, telling 
 		tell(Outcome{Job: job, Last: true, There: true})
 		return nil
 	}
-	if run := r.there(job.Config.Name); run != nil {
+	if run := r.there(job.Config.Name); run != nil && r.Keep == nil {
 		tell(Outcome{Job: job, Run: run, Last: true, There: true})
 		return add(index, run)
 	}
@@ -180,16 +189,18 @@ func (r *Recorder) there(name string) *label.Run {
 	return run
 }
 
-// openIndex opens the directory's index without the runs that are not there any
-// more, and removes captures whose recording was cut short.
-func (r *Recorder) openIndex() (*label.Index, error) {
+// removeParts removes captures whose recording was cut short.
+func (r *Recorder) removeParts() error {
 	parts, err := filepath.Glob(filepath.Join(r.Dir, "*"+partSuffix))
-	if err != nil {
-		return nil, err
-	}
 	for _, p := range parts {
-		os.Remove(p)
+		err = errors.Join(err, os.Remove(p))
 	}
+	return err
+}
+
+// openIndex opens the directory's index without the runs that are not there any
+// more.
+func (r *Recorder) openIndex() (*label.Index, error) {
 	name := filepath.Join(r.Dir, IndexFile)
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -80,6 +80,11 @@ func (s Selector) And(other Selector) Selector {
 	return Selector{append(slices.Clip(s.terms), other.terms...)}
 }
 
+// Or selects the flows that either selects.
+func (s Selector) Or(other Selector) Selector {
+	return selector(func(f *flow) bool { return s.match(f) || other.match(f) }, "%s, or %s", s, other)
+}
+
 func (s Selector) match(f *flow) bool {
 	for _, t := range s.terms {
 		if !t.match(f) {

@@ -25,6 +25,9 @@ type Script struct {
 	// over when what the command must print has come and nothing more comes
 	// for a while.
 	Dumb bool
+	// Prompted says that the prompt was seen: by an earlier Shell at the same
+	// terminal, of which this is the continuation.
+	Prompted bool
 	// Ready is called when the first prompt is there, if it is not nil.
 	Ready func()
 }
@@ -56,7 +59,7 @@ func Shell(ctx context.Context, r *Run, t *Terminal, sel Selector, s Script) err
 	}
 	w := &worker{ctx, r, t, sel, s, r.Typist(), t.rng, nil, 0}
 	r.Keys(sel, t)
-	if !s.Dumb {
+	if !s.Dumb && !s.Prompted {
 		if err := w.prompt(""); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ import (
 
 var labCommand = command{
 	name:  "lab",
-	usage: "lab doctor | list [NAME] | run NAME -o DIR [-n N] | record PLAN.json -o DIR",
+	usage: "lab doctor | list [NAME] | run NAME -o DIR [-n N] | record PLAN.json -o DIR | corpus DIR",
 	short: "record labelled traffic of real programs in network namespaces; \"tyto lab help\" tells more",
 	run:   runLab,
 }
@@ -37,6 +37,9 @@ they did. It needs root, and changes nothing on the machine.
       with --hurry people pause X times shorter
   tyto lab record PLAN.json -o DIR [-j N] [--attempts N] [--sequences]
       records the runs of a plan, N at a time; what DIR has already is not made again
+  tyto lab corpus DIR [--audit]
+      counts what is in the shards of DIR, as Markdown; with --audit whether labels can be told from
+      what must not tell them, such as profiles and ports
 
 DIR gets NAME.pcap and NAME.json (the truth) for each run, and index.jsonl; with --sequences
 shards of what can be heard of the sessions instead, a hundredth as large (package corpus).
@@ -45,7 +48,7 @@ Profiles:
 
 func runLab(ctx context.Context, c *cli, args []string) error {
 	if len(args) == 0 {
-		return usageError{errors.New("doctor, list, run or record?")}
+		return usageError{errors.New("doctor, list, run, record or corpus?")}
 	}
 	verb, args := args[0], args[1:]
 	switch verb {
@@ -57,6 +60,8 @@ func runLab(ctx context.Context, c *cli, args []string) error {
 		return labRun(ctx, c, args)
 	case "record":
 		return labRecord(ctx, c, args)
+	case "corpus":
+		return labCorpus(c, args)
 	case "help", "-h", "--help":
 		var names []string
 		for _, p := range lab.Profiles() {
@@ -65,7 +70,7 @@ func runLab(ctx context.Context, c *cli, args []string) error {
 		fmt.Fprint(c.stdout, labHelp, wrap(strings.Join(names, ", "), "  ", 100))
 		return nil
 	}
-	return usageError{fmt.Errorf("there is no %q, but doctor, list, run and record", verb)}
+	return usageError{fmt.Errorf("there is no %q, but doctor, list, run, record and corpus", verb)}
 }
 
 // parseMixed parses flags before, between and after other arguments.
