@@ -22,7 +22,7 @@ const auditFolds = 5
 
 // Audit asks of everything in a run that is the lab's and not the behavior's
 // whether the labels can be told from it: profile, sensor, place of the first
-// session in the capture, its length, addresses, ports, typist.
+// session in the capture, its length, addresses, ports.
 func Audit(runs []*Run) []Leak {
 	features := []struct {
 		name  string
@@ -37,7 +37,6 @@ func Audit(runs []*Run) []Leak {
 		{"responder's address", func(r *Run) []string { f := r.main(); return octets("r", f.Flow.Dst.String()) }},
 		{"originator's port", func(r *Run) []string { return []string{fmt.Sprint(r.main().Flow.SrcPort >> 10)} }},
 		{"responder's port", func(r *Run) []string { return []string{fmt.Sprint(r.main().Flow.DstPort)} }},
-		{"typist", func(r *Run) []string { return []string{r.Truth.Typist} }},
 	}
 	runs = slices.DeleteFunc(slices.Clone(runs), func(r *Run) bool { return len(r.Sessions) == 0 })
 	var leaks []Leak
@@ -51,7 +50,7 @@ func Audit(runs []*Run) []Leak {
 func leak(name string, runs []*Run, value func(*Run) []string) Leak {
 	right, usual := 0, 0
 	for fold := range uint32(auditFolds) {
-		prior := make(map[string]float64)
+		prior, all := make(map[string]float64), 0.
 		seen := make(map[string]map[string]float64)
 		for _, r := range runs {
 			if r.fold() == fold {
@@ -59,6 +58,7 @@ func leak(name string, runs []*Run, value func(*Run) []string) Leak {
 			}
 			l := r.labels()
 			prior[l]++
+			all++
 			for _, v := range value(r) {
 				if seen[v] == nil {
 					seen[v] = make(map[string]float64)
@@ -70,14 +70,16 @@ func leak(name string, runs []*Run, value func(*Run) []string) Leak {
 			if r.fold() != fold {
 				continue
 			}
-			if best(prior, nil) == r.labels() {
+			if best(prior, all, nil) == r.labels() {
 				usual++
 			}
 			var counts []map[string]float64
 			for _, v := range value(r) {
-				counts = append(counts, seen[v])
+				if seen[v] != nil {
+					counts = append(counts, seen[v])
+				}
 			}
-			if best(prior, counts) == r.labels() {
+			if best(prior, all, counts) == r.labels() {
 				right++
 			}
 		}
@@ -86,13 +88,21 @@ func leak(name string, runs []*Run, value func(*Run) []string) Leak {
 	return Leak{name, float64(right) / n, float64(usual) / n, len(runs)}
 }
 
-// best is the label of the highest posterior; equal ones go by name.
-func best(prior map[string]float64, counts []map[string]float64) (label string) {
+// best is the label of the highest posterior; equal ones go by name. A value's
+// frequency with a label leans towards its frequency with all.
+func best(prior map[string]float64, all float64, counts []map[string]float64) (label string) {
+	const lean = 50
+	shares := make([]float64, len(counts))
+	for i, c := range counts {
+		for _, n := range c {
+			shares[i] += n / all
+		}
+	}
 	top := math.Inf(-1)
 	for l, n := range prior {
 		score := math.Log(n)
-		for _, c := range counts {
-			score += math.Log((c[l] + 0.5) / (n + 1))
+		for i, c := range counts {
+			score += math.Log((c[l] + lean*shares[i]) / (n + lean))
 		}
 		if score > top || score == top && l < label {
 			top, label = score, l

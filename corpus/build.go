@@ -37,6 +37,10 @@ func Build(ctx context.Context, set *protocol.Set, truth *label.Run, capture str
 		f := &truth.Flows[i]
 		flows[endsOf(f)] = append(flows[endsOf(f)], f)
 	}
+	names := make(map[netip.Addr]string)
+	for _, h := range truth.Hosts {
+		names[h.Addr] = h.Name
+	}
 	run := &Run{Truth: *truth}
 	run.Truth.Flows = nil
 	heard := make(map[*label.Flow]bool)
@@ -48,7 +52,7 @@ func Build(ctx context.Context, set *protocol.Set, truth *label.Run, capture str
 		heard[f] = true
 		entries, dropped := Gather(slices.Collect(s.Series.All(pool)))
 		run.Sessions = append(run.Sessions, Session{
-			Flow: within(f, label.Time(s.First), label.Time(s.Last)), Reversed: reversed, App: set.AppName(s.App),
+			Flow: within(f, label.Time(s.First), label.Time(s.Last)), From: names[f.Src], To: names[f.Dst], Reversed: reversed, App: set.AppName(s.App),
 			First: [2][]byte{first[tupleKey(s.Tuple)], first[tupleKey(s.Tuple.Reverse())]}, Entries: entries, Dropped: dropped,
 		})
 	}}, nil)
@@ -63,7 +67,20 @@ func Build(ctx context.Context, set *protocol.Set, truth *label.Run, capture str
 	slices.SortStableFunc(run.Sessions, func(a, b Session) int {
 		return cmp.Or(cmp.Compare(a.Flow.T0, b.Flow.T0), cmp.Compare(a.Flow.T1, b.Flow.T1), cmp.Compare(a.Flow.SrcPort, b.Flow.SrcPort))
 	})
+	run.anonymize()
 	return run, nil
+}
+
+// anonymize removes addresses and ports.
+func (r *Run) anonymize() {
+	r.Truth.Hosts = slices.Clone(r.Truth.Hosts)
+	for i := range r.Truth.Hosts {
+		r.Truth.Hosts[i].Addr = netip.Addr{}
+	}
+	for i := range r.Sessions {
+		f := &r.Sessions[i].Flow
+		f.Src, f.Dst, f.SrcPort, f.DstPort = netip.Addr{}, netip.Addr{}, 0, 0
+	}
 }
 
 // within is a flow's truth between two times.

@@ -22,8 +22,12 @@ type Run struct {
 // Session is one session of a run as tyto sees it.
 type Session struct {
 	// Flow is the truth, cut to the time of the session: of one flow that pauses
-	// for long there may be several sessions. It has no Process.
+	// for long there may be several sessions. It has no Process, addresses and
+	// ports: nothing may learn from them.
 	Flow label.Flow
+	// From and To are the names of the flow's hosts, empty if the sensor sees
+	// another address than theirs.
+	From, To string
 	// Reversed says that the session's originator is the flow's responder.
 	Reversed bool
 	// App is what the session was recognised as by content, "unknown" if it was not.

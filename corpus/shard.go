@@ -36,6 +36,8 @@ type runMeta struct {
 
 type sessionMeta struct {
 	Flow     label.Flow `json:"flow"`
+	From     string     `json:"from,omitempty"`
+	To       string     `json:"to,omitempty"`
 	Reversed bool       `json:"reversed,omitempty"`
 	App      string     `json:"app"`
 	Entries  int        `json:"entries"`
@@ -69,7 +71,7 @@ func WriteShard(w io.Writer, runs []*Run) error {
 		for j := range r.Sessions {
 			s := &r.Sessions[j]
 			c.add(s)
-			metas[i].Sessions = append(metas[i].Sessions, sessionMeta{s.Flow, s.Reversed, s.App, len(s.Entries), s.Dropped, [2]int{len(s.First[0]), len(s.First[1])}})
+			metas[i].Sessions = append(metas[i].Sessions, sessionMeta{s.Flow, s.From, s.To, s.Reversed, s.App, len(s.Entries), s.Dropped, [2]int{len(s.First[0]), len(s.First[1])}})
 		}
 	}
 	text, err := json.Marshal(metas)
@@ -179,7 +181,7 @@ func (c *columns) run(m *runMeta) (*Run, error) {
 	r := &Run{Truth: m.Truth}
 	for i := range m.Sessions {
 		sm := &m.Sessions[i]
-		s := Session{Flow: sm.Flow, Reversed: sm.Reversed, App: sm.App, Dropped: sm.Dropped}
+		s := Session{Flow: sm.Flow, From: sm.From, To: sm.To, Reversed: sm.Reversed, App: sm.App, Dropped: sm.Dropped}
 		if sm.Entries < 0 || sm.Entries > len(c.heads) || sm.Dropped < 0 {
 			return nil, errShard
 		}
