@@ -4,7 +4,7 @@ FUZZTIME ?= 20s
 CAPTURES ?= ../shared/captures
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
+.PHONY: datasheet lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
 
 all: check
 
@@ -69,6 +69,10 @@ bench:
 conformance: build
 	@command -v tshark >/dev/null || { echo "tshark is missing: installing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq tshark; }
 	CAPTURES=$(abspath $(CAPTURES)) $(GO) test -count=1 -timeout 15m -v ./conformance
+
+# What the sequence corpus holds, and what tells labels and must not.
+datasheet: build
+	@{ cat corpus/datasheet-head.md; ./bin/tyto lab corpus corpus/data; printf '\n## What must not tell labels\n\n'; ./bin/tyto lab corpus corpus/data --audit; } >corpus/DATASHEET.md
 
 # Every capture whole, cut at random places and with random bytes flipped.
 robust:

@@ -3,7 +3,6 @@ package corpus
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"math"
 	"slices"
 	"strings"
@@ -121,11 +120,7 @@ func (r *Run) labels() string {
 	return strings.Join(names, "+")
 }
 
-func (r *Run) fold() uint32 {
-	h := fnv.New32a()
-	h.Write([]byte(r.Truth.Name))
-	return h.Sum32() % auditFolds
-}
+func (r *Run) fold() uint32 { return hash(r.Truth.Name) % auditFolds }
 
 // main is the session with the most of the run's labels, and of these the one
 // with the most entries.

@@ -3,12 +3,14 @@ package corpus
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"tyto/lab/label"
@@ -216,5 +218,43 @@ func TestDir(t *testing.T) {
 	truth.Name = "three"
 	if err := d.Add(context.Background(), truth, file); err == nil {
 		t.Error("a flow without a session was taken")
+	}
+}
+
+// TestSplits wants every split to hold back some runs and leave others, and
+// what is held back to be unseen.
+func TestSplits(t *testing.T) {
+	var runs []*Run
+	n := 0
+	for _, scenario := range []string{"ssh-shell", "ssh-keys", "https-download", "scp-download", "https-api-poll", "metrics-push", "ntp-sync", "ping-monitor", "mosh", "sshfs"} {
+		for _, variant := range []string{"openssh-openssh", "openssh-dropbear", "dropbear-openssh", "putty-openssh"} {
+			for _, group := range networks {
+				for _, profile := range group {
+					n++
+					runs = append(runs, &Run{Truth: label.Run{Name: fmt.Sprint("run", n), Scenario: scenario, Variant: variant, Profile: label.Profile{Name: profile}, Labels: []label.Label{label.Shell}}})
+				}
+			}
+		}
+	}
+	for _, s := range Splits(runs) {
+		seen, held := make(map[string]int), make(map[string]int)
+		tests := 0
+		for _, r := range runs {
+			key := map[byte]string{'0': r.Truth.Name, '1': r.Truth.Profile.Name, '2': r.Truth.Scenario + strings.Split(r.Truth.Variant, "-")[0], '3': r.Truth.Scenario}[s.Name[1]]
+			if s.Test(r) {
+				tests++
+				held[key]++
+			} else {
+				seen[key]++
+			}
+		}
+		if tests == 0 || tests == len(runs) {
+			t.Errorf("%s holds back %d of %d runs", s.Name, tests, len(runs))
+		}
+		for key := range held {
+			if seen[key] > 0 {
+				t.Errorf("%s: %s is held back and seen", s.Name, key)
+			}
+		}
 	}
 }

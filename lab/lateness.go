@@ -29,7 +29,7 @@ var prioritize = sync.OnceFunc(func() {
 	var machine unix.Sysinfo_t
 	if unix.Sysinfo(&machine) == nil {
 		memory := int64(machine.Totalram) * int64(machine.Unit)
-		debug.SetMemoryLimit(min(max(memory/6, 512<<20), 4<<30))
+		debug.SetMemoryLimit(min(max(memory/16, 512<<20), 2<<30))
 		debug.SetGCPercent(-1) // only when there is so much
 	}
 })
