@@ -28,7 +28,7 @@ func join(parts []Message, rtt int64, overhead uint32) []Message {
 		since := p.Time - latest.Time
 		if within && (since <= gap || full && since <= trainGap) {
 			m := &all[n]
-			m.Took = p.Time + p.Took - m.Time
+			m.Took = max(m.Took, p.Time+p.Took-m.Time)
 			m.Bytes += p.Bytes
 			m.Content += p.Content
 			m.Parts += p.Parts
