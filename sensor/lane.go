@@ -3,6 +3,7 @@ package sensor
 import (
 	"net/netip"
 
+	"tyto/entity"
 	"tyto/internal/intern"
 	"tyto/internal/record"
 	"tyto/packet"
@@ -37,7 +38,8 @@ type lane struct {
 	pool    session.Pool
 	tracker *session.Tracker
 	engine  *protocol.Engine
-	summary *Summary // nil if nobody will read it
+	summary *Summary       // nil if nobody will read it
+	reader  *entity.Reader // of facts; nil if there is no graph
 	ended   func(*session.Session, *session.Pool)
 	streams []stream // what is written, by output
 	chunk   *chunk
@@ -73,6 +75,7 @@ type chunk struct {
 	answers      []answer
 	expectations []expectation
 	unnamed      []unnamed
+	facts        []entity.Fact
 	full         [][]byte // pieces before it
 	spare        [][]byte
 }
@@ -82,7 +85,7 @@ type chunk struct {
 type entry struct {
 	key    uint64
 	stream uint16 // or what it is instead of a record
-	holes  uint8  // how many of the next of holes belong to it
+	holes  uint8  // how many of the next of holes, or facts, belong to it
 	piece  uint32
 	end    uint32
 }
@@ -92,6 +95,7 @@ const (
 	answerEntry = 0xffff - iota
 	expectationEntry
 	unnamedEntry
+	factEntry
 )
 
 const (
@@ -111,6 +115,8 @@ func (c *chunk) reset() {
 	c.enc.Buf = c.enc.Buf[:0]
 	c.entries = c.entries[:0]
 	clear(c.answers)
+	clear(c.facts)
+	c.facts = c.facts[:0]
 	c.answers, c.expectations, c.unnamed, c.holes = c.answers[:0], c.expectations[:0], c.unnamed[:0], c.holes[:0]
 }
 
@@ -186,6 +192,11 @@ type identified struct {
 // Record implements protocol.Sink.
 func (l *lane) Record(f *protocol.Flow, r protocol.Record) {
 	l.counts.records++
+	if l.reader != nil {
+		before := len(l.chunk.facts)
+		l.chunk.facts = l.reader.Record(l.chunk.facts, f.Session, f.Now, r)
+		l.learnt(before)
+	}
 	if len(l.streams) == 0 {
 		return
 	}
@@ -225,6 +236,11 @@ func (l *lane) Observe(f *protocol.Flow, o protocol.Observation) { l.observe(f.S
 func (l *lane) observe(s *session.Session, o protocol.Observation, now int64) {
 	if l.summary != nil {
 		l.summary.observe(s, o, now)
+	}
+	if l.reader != nil {
+		before := len(l.chunk.facts)
+		l.chunk.facts = l.reader.Observe(l.chunk.facts, s, now, &o)
+		l.learnt(before)
 	}
 	note, msg := "", ""
 	switch o.Kind {
@@ -298,6 +314,9 @@ func (h handler) Ended(s *session.Session, now int64) {
 	if l.carrier && s.App != protocol.Unknown {
 		app := l.set.AppName(s.App)
 		l.observe(s, protocol.Observation{Kind: protocol.Tunnel, Value: app, Source: app}, s.Last)
+	}
+	if l.reader != nil && !l.carrier {
+		l.learnSession(s, f)
 	}
 	if len(l.streams) > 0 {
 		l.writeSession(s, f)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"tyto/entity"
 	"tyto/internal/record"
 	"tyto/packet"
 	"tyto/protocol"
@@ -22,6 +23,7 @@ type output struct {
 	places  []place // by worker
 	scratch []byte
 
+	graph     *entity.Graph // nil for none
 	names     resolved
 	announced expected
 	named     map[namedKey]*Volume // sessions that announcements named, for the Summary
@@ -49,20 +51,20 @@ func Schemas(set *protocol.Set) []*record.Schema {
 		}
 	}
 	slices.SortStableFunc(kinds, func(a, b *record.Schema) int { return strings.Compare(a.Kind, b.Kind) })
-	return append([]*record.Schema{SessionSchema, AnomalySchema, NoticeSchema, StatsSchema}, kinds...)
+	return append([]*record.Schema{SessionSchema, AnomalySchema, NoticeSchema, StatsSchema, entity.EntitySchema, entity.RelationSchema}, kinds...)
 }
 
 // place is how far a chunk is written.
 type place struct {
-	next                               int // entry
-	answer, expectation, unnamed, hole int // the next of each
-	piece, from                        uint32
+	next                                     int // entry
+	answer, expectation, unnamed, hole, fact int // the next of each
+	piece, from                              uint32
 }
 
 const writerBytes = 256 << 10
 
 func newOutput(c Config) *output {
-	o := &output{logs: c.Logs, set: c.Set, names: newResolved(c.Memory), announced: newExpected(), named: make(map[namedKey]*Volume)}
+	o := &output{logs: c.Logs, set: c.Set, graph: c.Graph, names: newResolved(c.Memory), announced: newExpected(), named: make(map[namedKey]*Volume)}
 	if c.JSON != nil {
 		o.streams = append(o.streams, stream{format: record.JSON})
 		o.writers = append(o.writers, bufio.NewWriterSize(c.JSON, writerBytes))
@@ -122,6 +124,12 @@ func (o *output) writeKey(c *chunk, p *place, key uint64) error {
 		case expectationEntry:
 			o.announced.add(&c.expectations[p.expectation])
 			p.expectation++
+			continue
+		case factEntry:
+			for range e.holes {
+				o.graph.Add(&c.facts[p.fact])
+				p.fact++
+			}
 			continue
 		case unnamedEntry:
 			o.name(&c.unnamed[p.unnamed])
@@ -203,7 +211,13 @@ func (o *output) flush() error {
 }
 
 func (o *output) close() error {
-	err := o.flush()
+	var err error
+	if o.graph != nil {
+		err = o.writeGraph()
+	}
+	if e := o.flush(); err == nil {
+		err = e
+	}
 	for _, c := range o.closers {
 		if c == nil {
 			continue

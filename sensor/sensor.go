@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"tyto/entity"
 	"tyto/internal/record"
 	"tyto/packet"
 	"tyto/protocol"
@@ -42,6 +43,9 @@ type Config struct {
 	Workers int
 	// Summary asks for the Summary of the result.
 	Summary bool
+	// Graph takes what is learnt of entities; nil for none. Its entities and
+	// relations are written as records at the end.
+	Graph *entity.Graph
 	// Ended is called with every session when it is over, and with the pool that
 	// holds its series; both are valid until it returns. Workers call it at the
 	// same time, each for its own sessions. It may be nil.
@@ -228,6 +232,9 @@ func newEngine(c Config, workers int) *engine {
 	ports := serverPorts(c.Set)
 	newLane := func(memory int) *lane {
 		l := &lane{set: c.Set, home: c.Home, ended: c.Ended, streams: e.out.streams, latest: make([]identified, len(e.out.streams)), marks: make(map[session.UID]int)}
+		if c.Graph != nil {
+			l.reader = new(entity.Reader)
+		}
 		if c.Summary {
 			l.summary = newSummary(c.Home)
 		}
@@ -286,6 +293,9 @@ func (e *engine) prepare(j *job) {
 		if p.Version == 0 {
 			if p.NLayers == 0 || p.Layers[p.NLayers-1] != packet.LayerARP {
 				e.stats.Undecoded++
+			} else if e.tunnels.reader != nil {
+				e.tunnels.key = packetKey(i, lanes)
+				e.tunnels.arp(p)
 			}
 			j.hashes[i], j.lanes[i] = 0, 0
 			continue

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tyto/entity"
 	"tyto/internal/record"
 	"tyto/packet"
 	"tyto/packet/pcapfile"
@@ -321,4 +322,32 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(list)), "packets/op")
+}
+
+// TestGraph wants entities and relations written once at the end, the same on
+// any number of workers.
+func TestGraph(t *testing.T) {
+	var want string
+	for _, workers := range []int{1, 4} {
+		f, err := os.Open("../cmd/tyto/demo/office.pcap.gz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		got, _, err := run(t, context.Background(), f, sensor.Config{Workers: workers, Graph: entity.New(entity.Options{})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(got, `"record":"entity"`); n < 5 {
+			t.Errorf("%d entities", n)
+		}
+		if !strings.Contains(got, `"relation":"talked-to"`) {
+			t.Error("nobody talked to anybody")
+		}
+		if want == "" {
+			want = got
+		} else if got != want {
+			t.Errorf("%d workers tell another graph", workers)
+		}
+	}
 }

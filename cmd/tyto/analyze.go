@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"tyto/entity"
 	"tyto/internal/record"
 	"tyto/packet"
 	"tyto/packet/pcapfile"
@@ -24,7 +25,7 @@ import (
 
 var analyzeCommand = command{
 	name:  "analyze",
-	usage: "analyze FILE… [--json] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--quiet]",
+	usage: "analyze FILE… [--json [--entities]] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--quiet]",
 	short: "read captures and tell what is in them: sessions, protocols, names, and what is odd",
 	run:   analyze,
 }
@@ -38,6 +39,7 @@ type options struct {
 	memory    int // MiB
 	workers   int
 	quiet     bool
+	entities  bool
 	profile   string // file for a CPU profile: for developers
 }
 
@@ -50,6 +52,7 @@ func parseAnalyze(args []string) (o options, files []string, err error) {
 	fs.IntVar(&o.memory, "memory", sensor.DefaultMemory>>20, "")
 	fs.IntVar(&o.workers, "workers", 0, "")
 	fs.BoolVar(&o.quiet, "quiet", false, "")
+	fs.BoolVar(&o.entities, "entities", false, "")
 	fs.StringVar(&o.profile, "cpuprofile", "", "")
 	fs.Func("home", "", func(s string) error {
 		p, err := sensor.Prefixes(strings.Split(s, ","))
@@ -85,6 +88,8 @@ func parseAnalyze(args []string) (o options, files []string, err error) {
 		return o, nil, usageError{errors.New("which capture? give a file, or - for standard input")}
 	case o.logFormat != "tsv" && o.logFormat != "json":
 		return o, nil, usageError{fmt.Errorf("--log-format is tsv or json, not %q", o.logFormat)}
+	case o.entities && !o.json:
+		return o, nil, usageError{errors.New("--entities adds to --json")}
 	case o.memory < 16:
 		return o, nil, usageError{fmt.Errorf("--memory %d: at least 16 MiB are needed", o.memory)}
 	}
@@ -135,6 +140,9 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 	conf := sensor.Config{
 		Set: all.Set(sensor.TunnelDefinitions()...), Home: o.home, Memory: o.memory << 20, Workers: o.workers,
 		Summary: !o.json,
+	}
+	if o.entities {
+		conf.Graph = entity.New(entity.Options{Home: o.home})
 	}
 	if o.json {
 		conf.JSON = c.stdout

@@ -1,0 +1,66 @@
+package sensor
+
+import (
+	"fmt"
+	"math"
+
+	"tyto/internal/record"
+	"tyto/packet"
+	"tyto/protocol"
+	"tyto/session"
+)
+
+// learnt places the facts that a lane has since before in the order of records:
+// the writer adds them to the graph.
+func (l *lane) learnt(before int) {
+	for n := len(l.chunk.facts) - before; n > 0; n -= math.MaxUint8 {
+		l.chunk.entries = append(l.chunk.entries, entry{key: l.key, stream: factEntry, holes: uint8(min(n, math.MaxUint8))})
+	}
+}
+
+// learnSession tells the graph of a session that is over.
+func (l *lane) learnSession(s *session.Session, f *protocol.Flow) {
+	domain, source := "", ""
+	if f != nil {
+		domain, source = f.Domain()
+	}
+	before := len(l.chunk.facts)
+	l.chunk.facts = l.reader.Session(l.chunk.facts, s, l.set.AppName(s.App), domain, source)
+	l.learnt(before)
+}
+
+// arp tells the graph of an ARP message.
+func (l *lane) arp(p *packet.Packet) {
+	before := len(l.chunk.facts)
+	l.chunk.facts = l.reader.ARP(l.chunk.facts, p.Time, &p.Rare.ARP)
+	l.learnt(before)
+}
+
+// writeGraph writes the graph's entities and relations as JSON lines.
+func (o *output) writeGraph() error {
+	if len(o.streams) == 0 || o.streams[0].schema != nil {
+		return nil
+	}
+	write := func(r protocol.Record) error {
+		e := record.Encoder{Buf: o.scratch[:0]}
+		e.Begin(r.Schema())
+		r.Append(&e)
+		e.End()
+		o.scratch = e.Buf
+		if _, err := o.writers[0].Write(e.Buf); err != nil {
+			return fmt.Errorf("write records: %w", err)
+		}
+		return nil
+	}
+	for x := range o.graph.Entities() {
+		if err := write(x); err != nil {
+			return err
+		}
+	}
+	for x := range o.graph.Relations() {
+		if err := write(x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
