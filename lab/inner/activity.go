@@ -40,7 +40,7 @@ func (u *use) curl(ctx context.Context, state label.State, joint string, transfe
 	}
 	if u.w.Proxy != "" {
 		args = append(args, "--proxy", u.w.Proxy)
-		if strings.HasPrefix(u.w.Proxy, "http:") {
+		if strings.HasPrefix(u.w.Proxy, "http:") && !(u.w.Forward && u.r.Param("scheme") == "http") {
 			args = append(args, "--proxytunnel")
 		}
 	}
@@ -110,8 +110,14 @@ func (u *use) tell(ctx context.Context, p *lab.Process, state label.State, joint
 		first, last = min(first, t.began), max(last, t.over)
 	}
 	if u.w.Each {
-		u.r.Span(sel, first, times[0].ready, label.StateHandshake, peer)
-		first = times[0].ready
+		ready := times[0].ready
+		if u.w.Early || u.w.accepts() && u.r.Param("scheme") == "http" {
+			// The server was asked half a round trip after the request was
+			// sent, and a little for jitter and the proxy's work.
+			ready = max(ready, asked-label.Time(u.r.Profile().RTT.Duration()*5/8+2*time.Millisecond))
+		}
+		u.r.Span(sel, first, ready, label.StateHandshake, peer)
+		first = ready
 	}
 	if joint != "" {
 		u.r.Span(sel, first, last, state, peer+" "+joint)
@@ -155,11 +161,17 @@ func (u *use) offer(prefix string, sizes ...int) (all []transfer, err error) {
 	return all, nil
 }
 
+// longestPause is how long a person thinks at most: some go for lunch.
+const longestPause = 40 * time.Second
+
 // rounds calls do again and again, with think time in between.
 func (u *use) rounds(ctx context.Context, do func(round int) error) error {
 	for round := range u.r.ParamInt("rounds") {
 		if round > 0 {
-			if err := u.r.Think(ctx, u.rng); err != nil {
+			pause, cancel := context.WithTimeout(ctx, longestPause)
+			u.r.Think(pause, u.rng)
+			cancel()
+			if err := u.r.Sleep(ctx, u.w.Linger); err != nil {
 				return err
 			}
 		}
@@ -200,7 +212,7 @@ func download(ctx context.Context, u *use) error {
 		if err != nil {
 			return err
 		}
-		return u.curl(ctx, label.StateDownload, "", files)
+		return u.curl(ctx, u.w.outward(label.StateDownload), "", files)
 	})
 }
 
@@ -212,7 +224,7 @@ func upload(ctx context.Context, u *use) error {
 		if err := u.client.Write(t.put, data, 0o644); err != nil {
 			return err
 		}
-		return u.curl(ctx, label.StateUpload, "", []transfer{t}, "-H", "Expect:")
+		return u.curl(ctx, u.w.outward(label.StateUpload), "", []transfer{t}, "-H", "Expect:")
 	})
 }
 

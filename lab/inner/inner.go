@@ -41,6 +41,14 @@ func Needs(own ...string) []string {
 	return append(append(ssh.Needs("openssh", "openssh"), "curl", "openssl", "ss", "ps"), own...)
 }
 
+// WebParams are Params without the shell and mixes that may have one, for ways
+// that only the web takes.
+func WebParams(sizes ...string) []lab.Param {
+	all := Params(sizes...)
+	all[0].Values = slices.DeleteFunc(all[0].Values, func(name string) bool { return name == "shell" || name == "mix" })
+	return all
+}
+
 // Programs are for lab.Scenario.Programs, with the scenario's own.
 func Programs() map[string]func(context.Context, []string) error {
 	return map[string]func(context.Context, []string) error{"inner-web": serve}
@@ -50,9 +58,11 @@ func Programs() map[string]func(context.Context, []string) error {
 // 22, on one host.
 type Services struct {
 	Host       *lab.Host
-	Port       int      // of the web server: what the run's scheme has
-	Name       string   // by which certificates know the host
-	activities []string // of this run
+	Client     *lab.Host      // where those are who use them
+	Authority  *pki.Authority // of the web server's certificate; Client trusts it
+	Port       int            // of the web server: what the run's scheme has
+	Name       string         // by which certificates know the host
+	activities []string       // of this run
 	web        *lab.Process
 	ssh        *ssh.Server
 	login      *ssh.Client
@@ -68,8 +78,13 @@ var webPorts = map[bool][2]int{true: {80, 443}, false: {8080, 8444}}
 // Start starts what the activity of this run needs, for the host "client".
 // alone says that the tunnel's server does not need ports 80 and 443 of h.
 func Start(ctx context.Context, r *lab.Run, h *lab.Host, alone bool) (*Services, error) {
+	return StartFor(ctx, r, r.Host("client"), h, alone)
+}
+
+// StartFor is Start for users on another host.
+func StartFor(ctx context.Context, r *lab.Run, client, h *lab.Host, alone bool) (*Services, error) {
 	ports := webPorts[alone]
-	s := &Services{Host: h, Port: ports[0], Name: []string{"intranet", "files", "app", "wiki", "build"}[r.Rand().IntN(5)] + ".corp.example"}
+	s := &Services{Host: h, Client: client, Port: ports[0], Name: []string{"intranet", "files", "app", "wiki", "build"}[r.Rand().IntN(5)] + ".corp.example"}
 	if r.Param("scheme") == "https" {
 		s.Port = ports[1]
 	}
@@ -84,11 +99,12 @@ func Start(ctx context.Context, r *lab.Run, h *lab.Host, alone bool) (*Services,
 	if err != nil {
 		return nil, err
 	}
+	s.Authority = authority
 	cert, err := authority.Issue("ecdsa", s.Name)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(authority.Trust(ctx, r.Host("client")), cert.Write(h, "inner")); err != nil {
+	if err := errors.Join(authority.Trust(ctx, client), cert.Write(h, "inner")); err != nil {
 		return nil, err
 	}
 	if s.web, err = h.Start(ctx, lab.Command{Program: "inner-web", Args: []string{fmt.Sprint(":", ports[0]), fmt.Sprint(":", ports[1])}}); err != nil {
@@ -103,19 +119,29 @@ func Start(ctx context.Context, r *lab.Run, h *lab.Host, alone bool) (*Services,
 }
 
 func (s *Services) startSSH(ctx context.Context, r *lab.Run) (err error) {
-	if err := errors.Join(s.Host.AddUser(ctx, user, fmt.Sprint("pw-", r.Rand().Uint32())), s.Host.WriteFiles("/home/"+user, typist.Developer.Files())); err != nil {
+	if err := errors.Join(s.Host.AddUser(ctx, user, ""), s.Host.WriteFiles("/home/"+user, typist.Developer.Files())); err != nil {
 		return err
 	}
-	if _, err := s.Host.Run(ctx, lab.Command{Args: []string{"chown", "-R", user + ":", "/home/" + user}}); err != nil {
+	// sshd refuses those whose password is locked, keys or not.
+	unlock := fmt.Sprintf("chown -R %[1]s: /home/%[1]s && usermod -p '*' %[1]s", user)
+	if _, err := s.Host.Run(ctx, lab.Command{Args: []string{"sh", "-c", unlock}}); err != nil {
 		return err
 	}
 	if s.ssh, err = ssh.Start(ctx, r, s.Host, ssh.Options{}); err != nil {
 		return err
 	}
-	if s.login, err = ssh.NewClient(ctx, r, r.Host("client"), "openssh"); err != nil {
+	if _, err := s.SSH(ctx, r); err != nil {
 		return err
 	}
 	return errors.Join(s.login.Trust(ctx, s.ssh), s.ssh.Authorize(ctx, user, s.login))
+}
+
+// SSH is the users' SSH client, for tunnels that need one too.
+func (s *Services) SSH(ctx context.Context, r *lab.Run) (c *ssh.Client, err error) {
+	if s.login == nil {
+		s.login, err = ssh.NewClient(ctx, r, s.Client, "openssh")
+	}
+	return s.login, err
 }
 
 // Shell reports whether somebody will log in to port 22.
@@ -128,6 +154,9 @@ type Way struct {
 	SSH   int    // port of the SSH server at Addr; 22 if 0
 	Proxy string // URL of a proxy in between, scheme socks5h or http, if not empty
 	Login string // "user:password" for the proxy, if it asks
+	// Forward says that requests for http are made to the proxy itself, which
+	// makes them again, and not in a connection through it.
+	Forward bool
 	// Outer are the tunnel's flows of a program on the client; of none in
 	// particular if that is nil.
 	Outer func(*lab.Process) lab.Selector
@@ -135,16 +164,35 @@ type Way struct {
 	// handshake and these labels. The scenario labels other flows itself.
 	Each   bool
 	Labels []label.Label
+	// Early says that the client's TLS ends where the tunnel begins.
+	Early bool
+	// Linger is how long an outer flow says something after its inner connection
+	// has ended: what comes next begins later, so that both can be told apart.
+	Linger time.Duration
 	// Device says that the tunnel is up without an inner connection.
 	Device bool
 	// Slow says that the tunnel carries about a hundred bytes in a round trip:
 	// long answers would take too long for anybody to wait for them.
 	Slow bool
+	// Reverse says that the services are at the originator of the outer flows.
+	Reverse bool
 	// Serial says that the tunnel carries one connection at a time.
 	Serial bool
 	// Retry says that a connection may fail where packets are lost, and is
 	// tried again as people do.
 	Retry bool
+}
+
+// accepts reports whether the tunnel's end on the client accepts connections,
+// before the other end does.
+func (w Way) accepts() bool { return strings.Contains(w.Addr+" "+w.Proxy, "127.0.0.1") }
+
+// outward is the state of the outer flows when that is the inner one.
+func (w Way) outward(state label.State) label.State {
+	if !w.Reverse {
+		return state
+	}
+	return map[label.State]label.State{label.StateDownload: label.StateUpload, label.StateUpload: label.StateDownload}[state]
 }
 
 // Single is a Way's Outer where all is inside the same flows.
@@ -168,7 +216,7 @@ func (s *Services) Carry(ctx context.Context, r *lab.Run, way func(ctx context.C
 			if err != nil {
 				return err
 			}
-			u := &use{r: r, s: s, w: w, client: r.Host("client"), rng: r.NewRand("inner " + name), name: name}
+			u := &use{r: r, s: s, w: w, client: s.Client, rng: r.NewRand("inner " + name), name: name}
 			do := activities[name]
 			if name == "idle" {
 				do = idle
@@ -184,7 +232,7 @@ func (s *Services) Carry(ctx context.Context, r *lab.Run, way func(ctx context.C
 			return nil
 		})
 	}
-	r.Installed(r.Host("client"), "curl")
+	r.Installed(s.Client, "curl")
 	return lab.Together(ctx, all...)
 }
 
@@ -215,6 +263,17 @@ func (u *use) bytes(share float64) int {
 // ended, and after 90 seconds.
 func Says(ctx context.Context, p *lab.Process, text string) error {
 	return until(ctx, p, 90*time.Second, fmt.Sprintf("no %q came", text), func() bool { return strings.Contains(p.Output(), text) })
+}
+
+// Answers waits until a host's device is up and an address behind it answers
+// pings. It fails after 20 of them.
+func Answers(ctx context.Context, h *lab.Host, device, addr string) error {
+	const script = `until ip -o link show "$1" 2>&1 | grep -q ,UP; do sleep .05; done
+for n in $(seq 20); do ping -c1 -W3 "$2" && exit; done; exit 1`
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	defer cancel()
+	_, err := h.Run(ctx, lab.Command{Args: []string{"sh", "-c", script, "sh", device, addr}})
+	return err
 }
 
 // until waits until something is so, as long as a process lives.

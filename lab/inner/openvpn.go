@@ -26,14 +26,38 @@ func OpenVPNParams(ports ...string) []lab.Param {
 // OpenVPN brings an OpenVPN tunnel up between the hosts "client" and "server"
 // over "udp" or "tcp", carries what the run says, and takes it down.
 func OpenVPN(ctx context.Context, r *lab.Run, proto string) error {
-	client, server := r.Host("client"), r.Host("server")
-	s, err := Start(ctx, r, server, false)
+	s, err := Start(ctx, r, r.Host("server"), false)
 	if err != nil {
 		return err
 	}
+	v, err := UpOpenVPN(ctx, r, proto)
+	if err != nil {
+		return err
+	}
+	return v.Carry(ctx, r, s, Direct(v.Addr, lab.Of(v.Client)))
+}
+
+// VPN is a network between the hosts "client" and "server" that is up.
+type VPN struct {
+	Addr   string       // the server's address inside
+	Client *lab.Process // whose flows are the outer ones
+}
+
+// Carry carries what the run says, and takes the network down.
+func (v VPN) Carry(ctx context.Context, r *lab.Run, s *Services, way func(context.Context, string) (Way, error)) error {
+	if err := s.Carry(ctx, r, way); err != nil {
+		return err
+	}
+	v.Client.Stop()
+	return nil
+}
+
+// UpOpenVPN brings OpenVPN up, over "udp" or "tcp". The run has OpenVPNParams.
+func UpOpenVPN(ctx context.Context, r *lab.Run, proto string) (v VPN, err error) {
+	client, server := r.Host("client"), r.Host("server")
 	network := netip.AddrFrom4([4]byte{10, 8, byte(r.Rand().IntN(250)), 0})
 	if err := openVPNKeys(ctx, r, client, server); err != nil {
-		return err
+		return v, err
 	}
 	common := fmt.Sprintf("dev tun\nport %s\nca ca.pem\ncert peer.pem\nkey peer.key\ndata-ciphers %s\nverb 3\npersist-tun\n", r.Param("port"), r.Param("cipher"))
 	leave := ""
@@ -53,31 +77,28 @@ func OpenVPN(ctx context.Context, r *lab.Run, proto string) error {
 		client.Write("vpn.conf", direction(common, "1")+fmt.Sprintf("client\nproto %s4%s\nnobind\nremote %s\nremote-cert-tls server\n%s",
 			proto, map[string]string{"tcp": "-client"}[proto], server.Addr(), leave), 0o600))
 	if err != nil {
-		return err
+		return v, err
 	}
 	r.Installed(server, "openvpn")
 	if _, err := server.Start(ctx, lab.Command{Args: []string{"openvpn", "--config", "vpn.conf"}}); err != nil {
-		return err
+		return v, err
 	}
 	if err := server.WaitListen(ctx, proto, r.ParamInt("port")); err != nil {
-		return err
+		return v, err
 	}
 	r.Installed(client, "openvpn")
-	p, err := client.Start(ctx, lab.Command{Args: []string{"openvpn", "--config", "vpn.conf"}})
+	v = VPN{Addr: network.Next().String()}
+	v.Client, err = client.Start(ctx, lab.Command{Args: []string{"openvpn", "--config", "vpn.conf"}})
 	if err != nil {
-		return err
+		return v, err
 	}
-	r.Label(lab.Of(p), label.VPN, label.Tunnel)
-	up := r.Segment(lab.Of(p), label.StateHandshake, r.Param("control"))
-	if err := Says(ctx, p, "Initialization Sequence Completed"); err != nil {
-		return err
+	r.Label(lab.Of(v.Client), label.VPN, label.Tunnel)
+	up := r.Segment(lab.Of(v.Client), label.StateHandshake, r.Param("control"))
+	if err := Says(ctx, v.Client, "Initialization Sequence Completed"); err != nil {
+		return v, err
 	}
 	up()
-	if err := s.Carry(ctx, r, Direct(network.Next().String(), lab.Of(p))); err != nil {
-		return err
-	}
-	p.Stop()
-	return nil
+	return v, nil
 }
 
 // openVPNKeys gives both hosts certificates and a key for the control channel.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tyto/lab"
+	"tyto/lab/anon"
 	"tyto/lab/inner"
 	"tyto/lab/label"
 )
@@ -34,20 +35,8 @@ var Scenario = lab.Scenario{
 }
 
 const (
-	user      = "pxuser"
-	tinyConf  = "Port %s\nTimeout 600\nMaxClients 50\nConnectPort 443\nConnectPort 80\nConnectPort 22\n%s"
-	squidConf = `http_port %s
-pid_filename none
-access_log none
-cache_log /dev/null
-cache_store_log none
-cache deny all
-cache_effective_user proxy
-coredump_dir none
-shutdown_lifetime 0 seconds
-max_filedescriptors 1024
-dns_nameservers 127.0.0.1
-`
+	user     = "pxuser"
+	tinyConf = "Port %s\nTimeout 600\nMaxClients 50\nConnectPort 443\nConnectPort 80\nConnectPort 22\n%s"
 )
 
 func run(ctx context.Context, r *lab.Run) error {
@@ -67,37 +56,25 @@ func run(ctx context.Context, r *lab.Run) error {
 	if err := start(ctx, r, kind, way.Login); err != nil {
 		return err
 	}
-	if err := proxy.WaitListen(ctx, "tcp", r.ParamInt("port")); err != nil {
-		return err
-	}
 	return s.Carry(ctx, r, func(context.Context, string) (inner.Way, error) { return way, nil })
 }
 
-// helper answers squid's question whether a name and password are right.
-const helper = "#!/bin/sh\nwhile read name password; do [ \"$name:$password\" = '%s' ] && echo OK || echo ERR; done\n"
-
 // start starts the proxy, which asks for name and password if there is a login.
 func start(ctx context.Context, r *lab.Run, kind, login string) error {
-	h, port := r.Host("proxy"), r.Param("port")
-	name, password, asks := strings.Cut(login, ":")
-	args, conf, lines := []string{"tinyproxy", "-d", "-c", "proxy.conf"}, tinyConf, ""
-	if asks {
-		lines = fmt.Sprintf("BasicAuth %s %s\n", name, password)
-	}
-	r.Installed(h, map[string]string{"tinyproxy": "tinyproxy@tinyproxy-bin", "squid": "squid"}[kind])
+	h := r.Host("proxy")
 	if kind == "squid" {
-		args, conf = []string{"squid", "-N", "-f", "proxy.conf"}, squidConf+"%s"
-		lines = "http_access allow all\n"
-		if asks {
-			lines = fmt.Sprintf("auth_param basic program %s/helper\nauth_param basic children 1\nacl known proxy_auth REQUIRED\nhttp_access allow known\n", h.Dir())
-			if err := h.Write("helper", fmt.Sprintf(helper, login), 0o755); err != nil {
-				return err
-			}
-		}
+		return anon.Squid(ctx, r, h, r.ParamInt("port"), login)
 	}
-	if err := h.Write("proxy.conf", fmt.Sprintf(conf, port, lines), 0o644); err != nil {
+	r.Installed(h, "tinyproxy@tinyproxy-bin")
+	asks := ""
+	if name, password, ok := strings.Cut(login, ":"); ok {
+		asks = fmt.Sprintf("BasicAuth %s %s\n", name, password)
+	}
+	if err := h.Write("proxy.conf", fmt.Sprintf(tinyConf, r.Param("port"), asks), 0o644); err != nil {
 		return err
 	}
-	_, err := h.Start(ctx, lab.Command{Args: args})
-	return err
+	if _, err := h.Start(ctx, lab.Command{Args: []string{"tinyproxy", "-d", "-c", "proxy.conf"}}); err != nil {
+		return err
+	}
+	return h.WaitListen(ctx, "tcp", r.ParamInt("port"))
 }

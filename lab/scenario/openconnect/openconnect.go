@@ -99,6 +99,9 @@ func run(ctx context.Context, r *lab.Run) error {
 	if err := inner.Says(ctx, p, ready); err != nil {
 		return err
 	}
+	if err := inner.Answers(ctx, client, "tun0", network+".1"); err != nil {
+		return err
+	}
 	up()
 	carrier := lab.Of(p)
 	if r.Variant() == "dtls" {
