@@ -134,7 +134,7 @@ func (g *Graph) framed(a packet.Addr, h *holding, t *tenure, mac packet.MAC, at 
 func (g *Graph) newAddress(a packet.Addr, at int64) ID {
 	id := g.newNode(node{kind: Address, addr: a, holder: 1, first: at, last: at})
 	g.addrs[a] = id
-	if g.options.Organisation != nil && !g.local(a) && !nobody(a) {
+	if !g.local(a) && !nobody(a) {
 		g.operated(id, a, at)
 	}
 	return id

@@ -47,7 +47,7 @@ func readMetadata(t *testing.T, file string) metadata {
 func (m metadata) host(addr string) string {
 	best := ""
 	for name, n := range m.hosts[addr] {
-		if best == "" || n > m.hosts[addr][best] {
+		if have := m.hosts[addr][best]; n > have || n == have && name < best {
 			best = name
 		}
 	}

@@ -38,7 +38,7 @@ type Merge struct {
 
 // conclude returns the conclusion from all facts so far.
 func (g *Graph) conclude() *conclusion {
-	if g.concluded != nil {
+	if g.concluded != nil && !g.stale {
 		return g.concluded
 	}
 	c := &conclusion{parent: make([]ID, g.nodes.n+1), of: make(map[ID]*Device), seen: make(map[*iface]addressCount)}
@@ -52,7 +52,7 @@ func (g *Graph) conclude() *conclusion {
 	g.weighGroups(c)
 	g.concludeUsers(c)
 	g.buildDevices(c)
-	g.concluded = c
+	g.concluded, g.stale = c, false
 	return c
 }
 

@@ -35,7 +35,7 @@ const (
 	Service                      // address:port/transport, or address/role for what is told by configuration
 	Domain                       // a DNS, NetBIOS or host name in lower case
 	Address                      // 10.0.0.5 as its first holder had it, 10.0.0.5#2 as its second
-	Network                      // 10.0.0.0/24
+	Network                      // 10.0.0.0/24, concluded; vlan/20
 	Certificate                  // SHA-256 fingerprint
 	Fingerprint                  // TYPE:VALUE: ja4, hassh, hassh-server, hostkey, dhcp, dhcp-id, duid
 	Software                     // as it calls itself
@@ -119,7 +119,8 @@ type Options struct {
 	// and is counted in Stats.
 	MemoryLimit int
 	// Organisation tells who operates an address that is not at home: its name
-	// and where that is known from ("mmdb"), or "". Nil for no answer.
+	// and where that is known from ("mmdb"), or "". Nil: the table of package
+	// provider.
 	Organisation func(packet.Addr) (name, source string)
 }
 

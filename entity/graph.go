@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"tyto/entity/provider"
 	"tyto/packet"
 	"tyto/session"
 )
@@ -31,7 +32,8 @@ type Graph struct {
 	nodeHand  uint32
 	edgeHand  uint32
 	stats     Stats
-	concluded *conclusion // nil if facts came since
+	concluded *conclusion // nil at first
+	stale     bool        // facts came since
 }
 
 // New returns an empty graph.
@@ -42,6 +44,9 @@ func New(o Options) *Graph {
 	}
 	for k := range g.names {
 		g.names[k] = make(map[string]ID)
+	}
+	if g.options.Organisation == nil {
+		g.options.Organisation = func(a packet.Addr) (string, string) { return provider.Name(a), provider.Source }
 	}
 	g.vias.of("")
 	return g
@@ -101,7 +106,7 @@ func (g *Graph) Stats() Stats {
 // come when the session ends.
 func (g *Graph) Add(f *Fact) {
 	g.stats.Facts++
-	g.concluded = nil
+	g.stale = true
 	g.now = max(g.now, f.First, f.Last)
 	switch f.Relation {
 	case Held:
@@ -117,6 +122,10 @@ func (g *Graph) Add(f *Fact) {
 // state adds a fact that is neither about a session nor about who holds an
 // address.
 func (g *Graph) state(f *Fact) {
+	if f.Relation == 0 || f.Relation >= relationKinds {
+		g.stats.ShedFacts++
+		return
+	}
 	from := g.entity(&f.From, f.First)
 	if f.Relation == Named && f.Via == machineAccount {
 		from = g.named(f)
@@ -186,7 +195,7 @@ func (g *Graph) entity(r *Ref, at int64) ID {
 			return i.node
 		}
 		return 0
-	case r.Name == "" || r.Kind == DeviceKind || r.Kind >= kinds:
+	case r.Name == "" || r.Kind == 0 || r.Kind == DeviceKind || r.Kind >= kinds:
 		return 0
 	}
 	return g.byName(r.Kind, r.Name, at)

@@ -106,7 +106,8 @@ func TestRestoreErrors(t *testing.T) {
 		{ID: "domain:", Kind: entity.Domain},
 		{ID: "user:x", Kind: entity.Domain},
 		{ID: "address:10.0.0.1", Kind: entity.Address, Addr: a2},
-		{ID: "address:10.0.0.1#2", Kind: entity.Address, Addr: a1},
+		{ID: "address:10.0.0.1#0", Kind: entity.Address, Addr: a1},
+		{ID: "address:10.0.0.1#999", Kind: entity.Address, Addr: a1},
 		{ID: "interface:3c:52:82:00:00:02", Kind: entity.Interface, MAC: mac(1)},
 	} {
 		if err := g.RestoreEntity(&x); err == nil {
@@ -145,12 +146,12 @@ const maxEdgeBytes = 300
 // Relations with many sessions each, and about four to an entity, take at most
 // 300 bytes.
 func TestEdgeBytes(t *testing.T) {
-	const clients, servers = 2000, 50
+	const clients, servers = 1000, 50
 	before := heap()
 	g := entity.New(entity.Options{MemoryLimit: 1 << 30})
 	f := entity.Fact{Relation: entity.TalkedTo, RespBytes: 1}
 	n := 0
-	for range 8 {
+	for range 7 {
 		for c := range clients {
 			for k := range servers {
 				f.Via = []string{"tls", "ssh", "dns"}[k%3]
@@ -167,7 +168,7 @@ func TestEdgeBytes(t *testing.T) {
 	if per := used / uint64(edges); per > maxEdgeBytes {
 		t.Errorf("%d relations of %d entities take %d bytes each, want at most %d", edges, g.Stats().Entities, per, maxEdgeBytes)
 	} else {
-		t.Logf("%d relations of %d entities, 8 sessions each: %d bytes a relation", edges, g.Stats().Entities, per)
+		t.Logf("%d relations of %d entities, 7 sessions each: %d bytes a relation", edges, g.Stats().Entities, per)
 	}
 	runtime.KeepAlive(g)
 }
@@ -183,23 +184,23 @@ func heap() uint64 {
 // A graph that is full forgets what was not seen for longest, counts it, and
 // keeps to its limit.
 func TestShed(t *testing.T) {
-	const limit = 8 << 20
+	const limit, servers = 4 << 20, 60_000
 	before := heap()
 	g := entity.New(entity.Options{MemoryLimit: limit})
 	g.Add(&entity.Fact{Relation: entity.Held, Via: "arp", First: monday, From: entity.AddressRef(a1), To: entity.InterfaceRef(mac(1))})
-	flood(g, 200_000, 1)
+	flood(g, servers, 1)
 	if used := heap() - before; used > limit*5/4 {
 		t.Errorf("%d bytes are used of %d", used, limit)
 	}
 	s := g.Stats()
-	if s.ShedRelations < 100_000 || s.ShedEntities < 100_000 {
-		t.Errorf("got %+v, want most of 200000 relations and servers shed and counted", s)
+	if s.ShedRelations < servers/2 || s.ShedEntities < servers/2 {
+		t.Errorf("got %+v, want most of %d relations and servers shed and counted", s, servers)
 	}
 	if d := g.DeviceAt(a1, monday+hour); d == nil || len(d.MACs) != 1 {
 		t.Error("a device at home was forgotten")
 	}
 	v := g.Now()
-	if v.Holder(flooded(199_999)) == 0 {
+	if v.Holder(flooded(servers-1)) == 0 {
 		t.Error("the latest server was forgotten")
 	}
 	if got := len(dump(g)); got < s.Entities+s.Relations {
@@ -211,14 +212,14 @@ func TestShed(t *testing.T) {
 // that matters.
 func TestShedNames(t *testing.T) {
 	g := entity.New(entity.Options{MemoryLimit: 2 << 20})
-	for i := range 100_000 {
+	for i := range 40_000 {
 		g.Add(&entity.Fact{Relation: entity.Resolved, Via: "dns", First: monday + int64(i), From: entity.AddressRef(a1), To: entity.NameRef(entity.Domain, fmt.Sprintf("%016x.tunnel.example", i))})
 		g.Add(&entity.Fact{Relation: entity.Resolved, Via: "dns", First: monday + int64(i), From: entity.AddressRef(a2), To: entity.NameRef(entity.Domain, "wiki.corp.example")})
 	}
 	if g.Find("domain:wiki.corp.example") == 0 || g.Find("address:10.0.0.1") == 0 {
 		t.Error("what was always seen was forgotten")
 	}
-	if s := g.Stats(); s.Entities > 15_000 || s.ShedEntities == 0 {
+	if s := g.Stats(); s.Entities > 12_000 || s.ShedEntities == 0 {
 		t.Errorf("got %+v", s)
 	}
 }

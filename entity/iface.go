@@ -1,6 +1,8 @@
 package entity
 
 import (
+	"strconv"
+
 	"tyto/packet"
 )
 
@@ -90,6 +92,10 @@ func (g *Graph) frame(mac packet.MAC, a packet.Addr, f *Fact, answered bool) {
 	id := g.locate(a, mac, f.First)
 	if g.nodes.at(uint32(id)).mac != mac {
 		return
+	}
+	if f.VLAN != 0 && a == f.From.Addr && !g.routes(mac) {
+		vlan := g.byName(Network, "vlan/"+strconv.Itoa(int(f.VLAN)), f.First)
+		g.relate(id, vlan, &Fact{Relation: MemberOf, Via: viaFrames, First: f.First, Last: last, UID: f.UID})
 	}
 	g.relate(id, i.node, &Fact{Relation: Held, Via: via, First: f.First, Last: last, UID: f.UID})
 }

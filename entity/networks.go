@@ -1,7 +1,10 @@
 package entity
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"tyto/packet"
 )
@@ -58,6 +61,41 @@ func (g *Graph) inferHome() map[netip.Prefix]bool {
 		}
 	}
 	return found
+}
+
+// network is a network at home with the entities of addresses in it.
+type network struct {
+	prefix      netip.Prefix
+	members     []ID
+	first, last int64
+}
+
+func (n *network) id() string { return Network.String() + ":" + n.prefix.String() }
+
+// networks returns the networks at home in which somebody sent something, by
+// address. Where the options name the home networks these are told, else those
+// that are inferred.
+func (g *Graph) networks(c *conclusion) []*network {
+	by := make(map[netip.Prefix]*network)
+	for _, id := range g.holders(c) {
+		v := g.nodes.at(uint32(id))
+		p := networkOf(v.addr)
+		for _, home := range g.options.Home {
+			if home.Contains(v.addr.Netip()) {
+				p = home.Masked()
+			}
+		}
+		n := by[p]
+		if n == nil {
+			n = &network{prefix: p, first: v.first, last: v.last}
+			by[p] = n
+		}
+		n.members = append(n.members, id)
+		n.first, n.last = min(n.first, v.first), max(n.last, v.last)
+	}
+	return slices.SortedFunc(maps.Values(by), func(a, b *network) int {
+		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), a.prefix.Bits()-b.prefix.Bits())
+	})
 }
 
 // alonePeers is how many peers make a lone public address one at home.

@@ -17,7 +17,7 @@ var EntitySchema = record.New("entity", "known_entities", "Somebody or something
 	record.Field{Name: "id", Type: record.String, Doc: "Identifier, KIND:NAME; the same in every record."},
 	record.Field{Name: "kind", Type: record.Enum, Doc: "What it is: device, user, service, domain, address, network, certificate, fingerprint, software, file, organisation or interface."},
 	record.Field{Name: "name", Type: record.String, Doc: "What to call it; of a device its best name."},
-	record.Field{Name: "count", Type: record.Count, Doc: "Facts about it; of a device its sessions."},
+	record.Field{Name: "count", Type: record.Count, Doc: "Facts about it; of a device its sessions, of a network its addresses."},
 	record.Field{Name: "device", Type: record.String, Doc: "Of an address or interface: the device that it is part of, as far as the evidence tells; of a spelling of an account: the account."},
 	record.Field{Name: "addr", Type: record.Addr, Doc: "Of an address: itself. One that changed hands is an entity for each holder."},
 	record.Field{Name: "mac", Type: record.String, Doc: "Link-layer address: of an interface its own, of an address what its frames had, perhaps a router's."},
@@ -185,15 +185,19 @@ func (x *Relation) Append(e *record.Encoder) {
 	e.Intervals(after)
 }
 
-// Entities calls yield with all entities: devices and accounts as they are
+// Entities calls yield with all entities: devices and networks as they are
 // concluded, then what was observed, each in the order in which it appeared.
 // The record is valid until yield returns.
 func (g *Graph) Entities() iter.Seq[*Entity] {
 	return func(yield func(*Entity) bool) {
 		c := g.conclude()
 		for _, d := range c.devices {
-			x := d.entity()
-			if !yield(x) {
+			if !yield(d.entity()) {
+				return
+			}
+		}
+		for _, n := range g.networks(c) {
+			if !yield(&Entity{ID: n.id(), Kind: Network, Name: n.prefix.String(), First: n.first, Last: n.last, Count: uint64(len(n.members))}) {
 				return
 			}
 		}
@@ -286,6 +290,15 @@ func (g *Graph) Relations() iter.Seq[*Relation] {
 			x.FromDevice, x.ToDevice = c.device(g.lookup(m.A)), c.device(g.lookup(m.B))
 			if !yield(x) {
 				return
+			}
+		}
+		for _, n := range g.networks(c) {
+			for _, id := range n.members {
+				v := g.nodes.at(uint32(id))
+				x := &Relation{Kind: MemberOf, From: v.id(), To: n.id(), FromDevice: c.device(id), Via: concludedVia, First: v.first, Last: v.last, Count: 1, Reason: "address"}
+				if !yield(x) {
+					return
+				}
 			}
 		}
 		for i := uint32(1); i <= g.edges.n; i++ {

@@ -2,25 +2,31 @@ package entity
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// RestoreEntity adds an entity from its record: those of a kind in the order in
-// which Entities told them, all before relations. What is concluded is not
-// restored but concluded again.
+// RestoreEntity adds an entity from its record: in the order in which Entities
+// told them, if they are to be told in that order again, and all before
+// relations. What is concluded is not restored but concluded again.
 func (g *Graph) RestoreEntity(x *Entity) error {
 	kind, name, ok := strings.Cut(x.ID, ":")
 	if k := kindOf(kind); !ok || name == "" || k == 0 || k != x.Kind {
 		return fmt.Errorf("entity %q of kind %s: the identifier must be the kind, a colon and a name", x.ID, x.Kind)
 	}
-	g.concluded = nil
+	g.stale = true
 	g.now = max(g.now, x.Last)
 	var id ID
 	switch x.Kind {
 	case DeviceKind:
 		return nil
+	case Network:
+		if _, err := netip.ParsePrefix(name); err == nil {
+			return nil // concluded
+		}
+		id = g.byName(x.Kind, name, x.First)
 	case Address:
 		if addrOf(strings.Split(name, "#")[0]) != x.Addr || x.Addr.IsZero() {
 			return fmt.Errorf("entity %q has the address %v: they must be the same", x.ID, x.Addr)
@@ -37,7 +43,7 @@ func (g *Graph) RestoreEntity(x *Entity) error {
 		id = g.byName(x.Kind, name, x.First)
 	}
 	if id == 0 {
-		return fmt.Errorf("entity %q: restore the address's earlier holders first", x.ID)
+		return fmt.Errorf("entity %q: the number of the address's holder must be from 1 to %d", x.ID, maxHolders)
 	}
 	n := g.nodes.at(uint32(id))
 	n.first, n.last, n.count = x.First, x.Last, x.Count
@@ -49,22 +55,23 @@ func (g *Graph) RestoreEntity(x *Entity) error {
 	return nil
 }
 
-// restoreAddress adds a holder of an address, 0 if those before it are missing.
+// restoreAddress adds a holder of an address, 0 if its number is none. Holders
+// may come in any order.
 func (g *Graph) restoreAddress(x *Entity, name string) ID {
 	number := 1
 	if _, text, ok := strings.Cut(name, "#"); ok {
 		number, _ = strconv.Atoi(text)
 	}
+	if number < 1 || number > maxHolders {
+		return 0
+	}
 	id, ok := g.addrs[x.Addr]
 	if !ok {
-		if number != 1 {
-			return 0
-		}
 		id = g.newNode(node{kind: Address, addr: x.Addr, holder: 1, first: x.First, last: x.Last})
 		g.addrs[x.Addr] = id
 	}
 	h := g.held[x.Addr]
-	if h == nil && slices.Contains(x.Notes, "held") {
+	if h == nil && (number > 1 || slices.Contains(x.Notes, "held")) {
 		h = g.newHolding(x.Addr, id)
 		h.tenures = h.tenures[:0]
 	}
@@ -73,10 +80,7 @@ func (g *Graph) restoreAddress(x *Entity, name string) ID {
 		g.restoreForeign(x)
 		return id
 	}
-	if number > len(h.holders) {
-		if number != len(h.holders)+1 || number > maxHolders {
-			return 0
-		}
+	for number > len(h.holders) {
 		g.newHolder(x.Addr, h, node{first: x.First, last: x.Last})
 	}
 	id = h.holders[number-1]
@@ -129,7 +133,7 @@ func (g *Graph) RestoreRelation(x *Relation) error {
 	if x.Kind == 0 || x.Kind >= relationKinds || len(x.Contacts) == 0 {
 		return fmt.Errorf("relation from %q to %q: it must have a kind and the time of its first sighting", x.From, x.To)
 	}
-	g.concluded = nil
+	g.stale = true
 	via := g.vias.of(x.Via)
 	n := g.index.find(&g.edges, from, to, x.Kind, via)
 	if n == 0 {

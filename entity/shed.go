@@ -160,6 +160,9 @@ func (g *Graph) dropNode(id ID) {
 	default:
 		delete(g.names[v.kind], v.key)
 	}
+	if g.concluded != nil {
+		g.concluded.forgetPart(id)
+	}
 	g.text -= len(v.key)
 	g.nodes.drop(uint32(id))
 	g.stats.ShedEntities++

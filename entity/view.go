@@ -11,8 +11,9 @@ import (
 
 // View is the graph as it was known at a time: entities and relations that were
 // first seen by then. It is valid until the next fact is added. Which addresses
-// are one device is as the Graph last concluded, from all evidence: hindsight
-// is wanted there.
+// are one device is as the Graph last concluded, from all evidence (hindsight is
+// wanted there): Devices concludes anew, the methods of a View do not, so that
+// they take microseconds while facts go on coming.
 type View struct {
 	g  *Graph
 	c  *conclusion
@@ -72,8 +73,19 @@ func (v View) Holder(a packet.Addr) ID {
 // is of none.
 func (v View) Device(id ID) *Device { return v.c.of[id] }
 
-// Parts returns the addresses and interfaces of a device.
+// Parts returns the addresses and interfaces of a device, as long as the Graph
+// keeps them.
 func (d *Device) Parts() []ID { return d.parts }
+
+// forgetPart takes an entity that is forgotten out of what was concluded: its
+// number may become another's.
+func (c *conclusion) forgetPart(id ID) {
+	delete(c.account, id)
+	if d := c.of[id]; d != nil {
+		d.parts = slices.DeleteFunc(slices.Clone(d.parts), func(part ID) bool { return part == id })
+		delete(c.of, id)
+	}
+}
 
 // Links calls yield with the relations of an entity, those from it and those to
 // it, each the latest new one first.

@@ -141,6 +141,29 @@ func TestContacts(t *testing.T) {
 	}
 }
 
+// A View goes on with what was concluded while facts come, and forgets what the
+// graph forgets.
+func TestViewWhileFactsCome(t *testing.T) {
+	g := entity.New(entity.Options{MemoryLimit: 300 << 10})
+	g.Add(&entity.Fact{Relation: entity.TalkedTo, Via: "ssh", First: monday, From: entity.AddressRef(far1), To: entity.AddressRef(far2), RespBytes: 1})
+	was := g.Devices()
+	flood(g, 100_000, 1)
+	v := g.Now()
+	if v.Holder(far1) != 0 {
+		t.Fatal("the first address is kept: the flood is too small for this test")
+	}
+	for _, d := range was {
+		if len(d.Parts()) != 0 {
+			t.Errorf("%s still has parts %v", d.ID, d.Parts())
+		}
+	}
+	for id := range entity.ID(2000) {
+		if d := v.Device(id); d != nil {
+			t.Errorf("entity %s is of %s, which is forgotten", g.Name(id), d.ID)
+		}
+	}
+}
+
 // big is a graph of 100,000 addresses at home and a million relations.
 func big() *entity.Graph {
 	g := entity.New(entity.Options{MemoryLimit: 1 << 30})
@@ -160,6 +183,13 @@ func BenchmarkView(b *testing.B) {
 	g := big()
 	v := g.Now()
 	one, other := v.Holder(ip(10, 0, 3, 3)), v.Holder(ip(10, 1, 9, 9))
+	b.Run("conclude", func(b *testing.B) {
+		for b.Loop() {
+			g.Add(&entity.Fact{Relation: entity.TalkedTo, Via: "tls", First: monday + day, From: entity.AddressRef(a1), To: entity.AddressRef(a2)})
+			g.Devices()
+		}
+		v = g.Now()
+	})
 	b.Run("links", func(b *testing.B) {
 		for b.Loop() {
 			for range v.Links(one) {

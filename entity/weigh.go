@@ -65,6 +65,9 @@ func classOf(via string) claimClass {
 	return told
 }
 
+// manyPairs bounds the pairs that are made of those who share a name they prove.
+const manyPairs = 16
+
 // profile is what identifies a group.
 type profile struct {
 	names       map[string]claimClass // short names
@@ -223,6 +226,9 @@ func (g *Graph) candidates(profiles map[ID]*profile) []pair {
 			reps = slices.DeleteFunc(reps, func(id ID) bool { return profiles[id].names[v.name] != proved })
 		}
 		for i, a := range reps {
+			if i == manyPairs { // all are paired with the first ones
+				break
+			}
 			for _, b := range reps[i+1:] {
 				if seen[[2]ID{a, b}] {
 					continue
