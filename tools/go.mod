@@ -8,6 +8,7 @@ tool (
 )
 
 require (
+	github.com/mmcloughlin/avo v0.6.0
 	github.com/quic-go/quic-go v0.60.0
 	golang.org/x/sys v0.48.0
 )
