@@ -19,7 +19,7 @@ demo: build
 test: deps check
 
 deps:
-	@command -v gcc >/dev/null || { echo "gcc is missing (the race detector needs it): installing"; apt-get update -qq && apt-get install -y -qq gcc libc6-dev; }
+	@command -v g++ >/dev/null || { echo "g++ is missing (the race detector and the embedded database need it): installing"; apt-get update -qq && apt-get install -y -qq g++; }
 	$(GO) mod download
 	cd tools && $(GO) mod download
 

@@ -12,14 +12,14 @@ import (
 var packages = map[string]string{
 	"aria2c": "aria2", "chromium": "chromium", "dbclient": "dropbear-bin", "dig": "bind9-dnsutils", "dns2tcpc": "dns2tcp",
 	"dns2tcpd": "dns2tcp", "dropbear": "dropbear-bin", "dropbearkey": "dropbear-bin", "ffmpeg": "ffmpeg", "freerdp-shadow-cli": "freerdp2-shadow-x11",
-	"getent": "libc-bin", "git": "git", "unbound": "unbound", "dnsmasq": "dnsmasq-base", "ip": "iproute2", "iodined": "iodine", "kdig": "knot-dnsutils", "krb5kdc": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user",
-	"ldapsearch": "ldap-utils", "mariadb": "mariadb-client", "mariadbd": "mariadb-server", "mosh": "mosh", "mosquitto_pub": "mosquitto-clients", "mosquitto_sub": "mosquitto-clients",
+	"getent": "libc-bin", "git": "git", "unbound": "unbound", "dnsmasq": "dnsmasq-base", "ip": "iproute2", "iodined": "iodine", "kdig": "knot-dnsutils", "krb5kdc": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user", "kvno": "krb5-user", "klist": "krb5-user", "kdb5_util": "krb5-kdc",
+	"ldapsearch": "ldap-utils", "ldapmodify": "ldap-utils", "mariadb": "mariadb-client", "mariadbd": "mariadb-server", "mosh": "mosh", "mosquitto_pub": "mosquitto-clients", "mosquitto_sub": "mosquitto-clients",
 	"nc": "netcat-openbsd", "ncat": "ncat", "nginx": "nginx-light", "ocserv": "ocserv", "openssl": "openssl", "ping": "iputils-ping", "plink": "putty-tools",
 	"proxychains4": "proxychains4", "psftp": "putty-tools", "pscp": "putty-tools", "psql": "postgresql-client", "postgres": "postgresql", "redis-cli": "redis-tools",
-	"rpcclient": "smbclient", "samba": "samba", "samba-tool": "samba", "scp": "openssh-client", "sftp": "openssh-client", "sipp": "sip-tester", "smbclient": "smbclient", "smbd": "samba",
+	"rpcclient": "smbclient", "samba": "samba", "samba-tool": "samba-common-bin", "net": "samba-common-bin", "smbpasswd": "samba-common-bin", "winbindd": "winbind", "scp": "openssh-client", "sftp": "openssh-client", "sipp": "sip-tester", "smbclient": "smbclient", "smbd": "samba",
 	"snmpget": "snmp", "ss-local": "shadowsocks-libev", "ss-server": "shadowsocks-libev", "ssh": "openssh-client", "ssh-add": "openssh-client", "ssh-agent": "openssh-client",
 	"ssh-keygen": "openssh-client", "ssh-keyscan": "openssh-client", "sshd": "openssh-server", "sshfs": "sshfs", "sshpass": "sshpass", "stunnel4": "stunnel4", "stunnel": "stunnel4", "swanctl": "strongswan-swanctl",
-	"charon": "strongswan-charon", "tinysshd": "tinysshd", "tor": "tor", "vncviewer": "tigervnc-viewer", "Xtigervnc": "tigervnc-standalone-server",
+	"charon": "strongswan-charon", "tinysshd": "tinysshd", "tor": "tor", "tor-gencert": "tor", "edge": "n2n", "supernode": "n2n", "tincd": "tinc", "usermod": "passwd", "apt-get": "apt", "find": "findutils", "vncviewer": "tigervnc-viewer", "Xtigervnc": "tigervnc-standalone-server",
 	"vsftpd": "vsftpd", "websocat": "websocat", "wg": "wireguard-tools", "wireguard-go": "wireguard-go", "xfreerdp": "freerdp2-x11", "xauth": "xauth", "Xvfb": "xvfb",
 	"xdotool": "xdotool", "xrdp": "xrdp", "top": "procps", "ps": "procps", "ss": "iproute2", "vi": "vim-tiny", "puttygen": "putty-tools", "useradd": "passwd", "chpasswd": "passwd", "python3": "python3",
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 )
 
@@ -28,6 +29,14 @@ func Of(p *Process) Selector {
 			return o.process.Host == p.host.name && (o.mark == p.mark || slices.Contains(o.line, p.pid))
 		})
 	}, "flows of process %d on %s (%s)", p.pid, p.host.name, p.what())
+}
+
+// Running selects the flows whose originating socket belongs to a process of
+// which the command line matches: for what is typed at a prompt.
+func Running(command *regexp.Regexp) Selector {
+	return selector(func(f *flow) bool {
+		return slices.ContainsFunc(f.owners, func(o *owner) bool { return command.MatchString(o.process.Command) })
+	}, "flows of processes like %s", command)
 }
 
 // Conn selects the flow of a connection that this program opened or accepted

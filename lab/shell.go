@@ -26,7 +26,7 @@ type Script struct {
 	// for a while.
 	Dumb bool
 	// Prompted says that the prompt was seen: by an earlier Shell at the same
-	// terminal, of which this is the continuation.
+	// terminal, of which this is the continuation. That said which flows keys go to.
 	Prompted bool
 	// Ready is called when the first prompt is there, if it is not nil.
 	Ready func()
@@ -58,7 +58,9 @@ func Shell(ctx context.Context, r *Run, t *Terminal, sel Selector, s Script) err
 		commands = s.Role.Commands(max(1, s.Count), t.rng)
 	}
 	w := &worker{ctx, r, t, sel, s, r.Typist(), t.rng, nil, 0}
-	r.Keys(sel, t)
+	if !s.Prompted {
+		r.Keys(sel, t)
+	}
 	if !s.Dumb && !s.Prompted {
 		if err := w.prompt(""); err != nil {
 			return err

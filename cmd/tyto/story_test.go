@@ -18,7 +18,11 @@ import (
 
 func demoStory(t *testing.T, width int) string {
 	t.Helper()
-	r, err := pcapfile.NewReader(bytes.NewReader(demoCapture), "demo")
+	data, err := demos.ReadFile("demo/office.pcap.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := pcapfile.NewReader(bytes.NewReader(data), "demo")
 	if err != nil {
 		t.Fatal(err)
 	}

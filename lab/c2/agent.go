@@ -33,6 +33,14 @@ func open(p Plan, rng *rand.Rand) (channel, error) {
 		return openTCP(p)
 	case "websocket":
 		return &wsChannel{plan: p, rng: rng}, nil
+	case "stream":
+		return openStream(p), nil
+	case "http3":
+		return openHTTP3(p, rng)
+	case "quic":
+		return openQUIC(p)
+	case "rotate":
+		return openRotation(p, rng), nil
 	}
 	return nil, fmt.Errorf("there is no transport %q", p.Transport)
 }
@@ -67,15 +75,20 @@ func runAgent(ctx context.Context, _ []string) error {
 			return err
 		}
 	}
+	shift := newShifts(p.Shifts)
 	for n := 1; !p.Push; n++ {
 		pending, err := a.checkIn(ctx)
 		if err != nil {
 			return err
 		}
-		if n >= p.Checkins && !pending {
+		rest, over := shift.next(n >= p.Checkins && !pending)
+		if over {
 			return nil
 		}
-		if err := sleep(ctx, p.pause(a.interval, rng)); err != nil {
+		if rest > 0 {
+			c.close()
+		}
+		if err := sleep(ctx, rest+p.pause(a.interval, rng)); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 // TestOutside runs every program where the tests run: none may work there.
@@ -17,6 +18,7 @@ func TestOutside(t *testing.T) {
 	all := Programs()
 	maps.Copy(all, RelayPrograms())
 	maps.Copy(all, DropPrograms())
+	all["webshell"] = Webshell
 	for name, program := range all {
 		if err := program(context.Background(), []string{"http", "lines"}); !errors.Is(err, errOutside) {
 			t.Errorf("%s: %v, want %v", name, err, errOutside)
@@ -150,4 +152,76 @@ func FuzzMessages(f *testing.F) {
 		c := &controller{plan: Plan{Agent: "a"}, checkins: make(map[string]int)}
 		c.take(make(map[uint16]*exchange), 9, b)
 	})
+}
+
+func TestTrace(t *testing.T) {
+	var said trace
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	// The line's text, when it came after now, and what its clock said: the
+	// trace's clock is 12 hours ahead, and only the third line came at once.
+	for _, l := range []struct {
+		text string
+		came time.Duration
+	}{
+		{"23:59:59.900000 *   Trying 10.1.2.3:443...\n", -20 * time.Millisecond},
+		{"23:59:59.950000 { [5 bytes data]\n", 0},
+		{"00:00:00.250000 > POST /x HTTP/1.1\n", 250 * time.Millisecond},
+		{"00:00:00.400000 < HTTP/1.1 200 OK\n", 490 * time.Millisecond},
+		{"00:00:00.400000 { [900 bytes data]\n", 490 * time.Millisecond},
+		{"00:00:00.500000 * Connection #0 left intact\n\nflow 10.1.2.4:5 10.1.2.3:443", 590 * time.Millisecond},
+	} {
+		said.text = append(said.text, l.text...)
+		for range l.text {
+			said.at = append(said.at, now.Add(l.came))
+		}
+	}
+	asked, over, err := said.times()
+	if err != nil || asked.Sub(now) != 250*time.Millisecond || over.Sub(now) != 500*time.Millisecond {
+		t.Errorf("asked after %s, over after %s: %v", asked.Sub(now), over.Sub(now), err)
+	}
+	var none trace
+	none.Write([]byte("23:59:59.900000 *   Trying 10.1.2.3:443...\n"))
+	if _, _, err := none.times(); err == nil {
+		t.Error("there is a request in a trace without")
+	}
+}
+
+func TestStreamMessages(t *testing.T) {
+	var b bytes.Buffer
+	all := talk(rand.New(rand.NewPCG(1, 1)))
+	for _, m := range all {
+		writeMessage(&b, m)
+	}
+	for _, m := range all {
+		if got, err := readMessage(&b); err != nil || !bytes.Equal(got, m) {
+			t.Errorf("%d bytes came back as %d: %v", len(m), len(got), err)
+		}
+	}
+	if _, err := readMessage(bytes.NewReader([]byte{0, 255, 255, 255, 255})); err == nil {
+		t.Error("a message of 4 GB was read")
+	}
+}
+
+func TestShifts(t *testing.T) {
+	if _, over := newShifts(nil).next(false); over {
+		t.Error("without shifts it is over before it is done")
+	}
+	if _, over := newShifts(nil).next(true); !over {
+		t.Error("without shifts it is not over when it is done")
+	}
+	s := newShifts([]Shift{{Work: time.Hour, Rest: time.Minute}, {Work: 0}})
+	if rest, over := s.next(true); rest != 0 || over {
+		t.Errorf("in a shift: rest %s, over %v", rest, over)
+	}
+	s = newShifts([]Shift{{Rest: time.Minute}, {}})
+	if rest, over := s.next(true); rest != time.Minute || over {
+		t.Errorf("after a shift: rest %s, over %v", rest, over)
+	}
+	s.end = time.Time{}
+	if _, over := s.next(false); over {
+		t.Error("the last shift is over before it is done")
+	}
+	if _, over := s.next(true); !over {
+		t.Error("the last shift is not over when it is done")
+	}
 }

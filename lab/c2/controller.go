@@ -33,8 +33,12 @@ func runController(ctx context.Context, _ []string) error {
 	}
 	c := &controller{plan: p, most: 256 << 10, out: json.NewEncoder(os.Stdout), checkins: make(map[string]int), parts: make(map[int][]byte)}
 	switch p.Transport {
-	case "https", "websocket":
+	case "https", "websocket", "stream", "rotate":
 		return c.serveHTTPS(ctx)
+	case "http3":
+		return c.serveHTTP3(ctx)
+	case "quic":
+		return c.serveQUIC(ctx)
 	case "dns":
 		return c.serveDNS(ctx)
 	case "icmp":

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -97,7 +98,7 @@ func (c *httpsChannel) do(ctx context.Context, method, path string, header http.
 // curl lets curl make the request.
 func (c *httpsChannel) curl(ctx context.Context, method, url string, header http.Header, body []byte) ([]byte, []Event, error) {
 	args := []string{"-sSf", "--http1.1", "--resolve", fmt.Sprintf("%s:443:%s", c.plan.Name, c.plan.Server.Addr()),
-		"-w", "%{stderr}%{local_ip}:%{local_port} %{remote_ip}:%{remote_port} %{time_appconnect} %{time_total}"}
+		"-v", "--trace-time", "-w", "%{stderr}\\nflow %{local_ip}:%{local_port} %{remote_ip}:%{remote_port}"}
 	if c.plan.HTTP2 {
 		args[1] = "--http2"
 	}
@@ -111,31 +112,78 @@ func (c *httpsChannel) curl(ctx context.Context, method, url string, header http
 		args = append(args, "--data-binary", "@-")
 	}
 	cmd := exec.CommandContext(ctx, "curl", append(args, url)...)
-	var said bytes.Buffer
+	var said trace
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(body), &said
 	start := time.Now()
 	data, err := cmd.Output()
 	if err != nil {
-		return nil, nil, fmt.Errorf("curl: %w %s", err, said.String())
+		return nil, nil, fmt.Errorf("curl: %w %s", err, string(said.text))
 	}
-	var e Event
-	var connected, total float64
-	if n, _ := fmt.Sscanf(said.String(), "%s %s %f %f", &e.Local, &e.Remote, &connected, &total); n != 4 {
-		return nil, nil, fmt.Errorf("curl says %q", said.String())
+	e := Event{Proto: "tcp"}
+	_, flow, _ := strings.Cut(string(said.text), "\nflow ")
+	if n, _ := fmt.Sscan(flow, &e.Local, &e.Remote); n != 2 {
+		return nil, nil, fmt.Errorf("curl says %q", string(said.text))
 	}
-	// curl tells durations, not when it began: somewhere in the time that it ran
-	// longer than it was busy.
-	e.Proto, e.T1 = "tcp", time.Now().UnixNano()
-	idle := time.Since(start).Seconds() - total
+	asked, over, err := said.times()
+	if err != nil {
+		return nil, nil, err
+	}
 	h := e
-	h.T0, h.State = start.UnixNano(), "handshake"
-	e.T0 = min(e.T1, h.T0+int64((connected+max(0, idle)/2)*1e9))
-	h.T1 = e.T0
+	h.T0, h.T1, h.State = start.UnixNano(), asked.UnixNano(), "handshake"
+	e.T0, e.T1 = h.T1, over.UnixNano()
 	return data, []Event{h, e}, nil
 }
 
-// serveHTTPS answers agents' requests, with a web server before it or without.
-func (c *controller) serveHTTPS(ctx context.Context) error {
+// trace is what curl tells with --trace-time, and when it came. Differences of
+// its times are exact, but its clock is up to a second off; what came soonest
+// after it was told says how much.
+type trace struct {
+	text []byte
+	at   []time.Time // when each byte's write came; the same for all of one
+}
+
+func (t *trace) Write(b []byte) (int, error) {
+	now := time.Now()
+	for range b {
+		t.at = append(t.at, now)
+	}
+	t.text = append(t.text, b...)
+	return len(b), nil
+}
+
+var traceLine = regexp.MustCompile(`(?m)^(\d\d:\d\d:\d\d\.\d{6}) ([*<>{}])`)
+
+// times are when curl sent its request and when the last of the answer came:
+// curl ends then, and says something about the connection.
+func (t *trace) times() (asked, over time.Time, err error) {
+	var first, offset time.Time // of the trace's clock; what is its start by ours
+	for _, m := range traceLine.FindAllSubmatchIndex(t.text, -1) {
+		at, err := time.Parse("15:04:05.000000", string(t.text[m[2]:m[3]]))
+		if err != nil {
+			return asked, over, err
+		}
+		if first.IsZero() {
+			first = at
+		}
+		if at.Before(first) {
+			at = at.AddDate(0, 0, 1) // after midnight
+		}
+		if o := t.at[m[0]].Add(first.Sub(at)); offset.IsZero() || o.Before(offset) {
+			offset = o
+		}
+		if t.text[m[4]] == '>' && asked.IsZero() {
+			asked = at
+		}
+		over = at
+	}
+	if asked.IsZero() {
+		return asked, over, fmt.Errorf("no request in curl's trace %q", t.text)
+	}
+	return offset.Add(asked.Sub(first)), offset.Add(over.Sub(first)), nil
+}
+
+// pages answers agents' messages in requests, WebSockets and streams.
+func (c *controller) pages() http.Handler {
 	var mu sync.Mutex
 	rng := rand.New(rand.NewPCG(c.plan.Seed, 2))
 	answer := func(w http.ResponseWriter, q *http.Request) error {
@@ -162,15 +210,24 @@ func (c *controller) serveHTTPS(ctx context.Context) error {
 		_, err = w.Write(body)
 		return err
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if q.Header.Get("Upgrade") == "websocket" {
 			c.serveWebSocket(w, q)
+			return
+		}
+		if q.URL.Path == streamPath {
+			c.serveStream(w, q)
 			return
 		}
 		if err := answer(w, q); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
-	})}
+	})
+}
+
+// serveHTTPS answers agents' requests, with a web server before it or without.
+func (c *controller) serveHTTPS(ctx context.Context) error {
+	server := &http.Server{Handler: c.pages()}
 	context.AfterFunc(ctx, func() { server.Close() })
 	var err error
 	if c.plan.Front {

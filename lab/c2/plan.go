@@ -3,6 +3,7 @@ package c2
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -13,7 +14,7 @@ import (
 
 // Plan is what an agent and its controller do. Both read it from a file.
 type Plan struct {
-	Transport string         // "https", "websocket", "dns", "icmp", "tcp"
+	Transport string         // "https", "websocket", "dns", "icmp", "tcp", "stream" (one of HTTP/2), "http3", "quic", "rotate" (https with Names)
 	Client    string         // how: "go", or "curl" with https, "dig" with dns, "raw" or "ping" with icmp
 	Agent     string         // the agent's name
 	Server    netip.AddrPort // where the agent finds its controller, or with dns its resolver
@@ -23,7 +24,7 @@ type Plan struct {
 
 	Interval time.Duration // between check-ins
 	Jitter   int           // % of it
-	Rhythm   string        // what Jitter does: "minus", "plusminus"; "poisson" has none
+	Rhythm   string        // what Jitter does: "minus", "plusminus"; "poisson" and "lognormal" have none
 	Checkins int           // at least so many, then the agent ends when there is nothing to do
 	Push     bool          // the agent sends the files of its tasks unasked, and that is all
 	Bind     bool          // over TCP, the far agent waits for the one in the middle to connect
@@ -41,7 +42,21 @@ type Plan struct {
 	Part      int           // bytes of a file that are sent at once; the transport's most if 0
 	PartPause time.Duration
 
+	Ping       time.Duration // between keepalives of HTTP/2 and QUIC where nothing is said; none if 0
+	PacketSize int           // of QUIC, at first; the library's own if 0
+	Shifts     []Shift       // the agent is silent between them; one without end if there are none
+
+	Names    []string // domains that the agent tries, in their order
+	Resolver netip.AddrPort
+	Choice   string // of a domain: "stay" with what works, or go on to the "next" each time
+
 	Tasks []Task
+}
+
+// Shift is a time in which an agent checks in, and one after it in which it does
+// not.
+type Shift struct {
+	Work, Rest time.Duration
 }
 
 // Task is work for an agent.
@@ -108,6 +123,9 @@ func (p Plan) pause(interval time.Duration, rng *rand.Rand) time.Duration {
 	switch p.Rhythm {
 	case "poisson":
 		t *= min(rng.ExpFloat64(), 6)
+	case "lognormal":
+		const sigma = .7 // the mean is the interval
+		t *= min(math.Exp(sigma*rng.NormFloat64()-sigma*sigma/2), 6)
 	case "plusminus":
 		t *= 1 + share*(2*rng.Float64()-1)
 	default:

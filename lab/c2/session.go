@@ -124,7 +124,9 @@ func Prepare(ctx context.Context, r *lab.Run, client, server *lab.Host, p Plan) 
 	}
 	var listens error
 	switch p.Transport {
-	case "https", "websocket":
+	case "http3", "quic":
+		listens = server.WaitListen(ctx, "udp", 443)
+	case "https", "websocket", "stream", "rotate":
 		listens = server.WaitListen(ctx, "tcp", 443)
 		if p.Front {
 			listens = errors.Join(listens, server.WaitListen(ctx, "tcp", frontPort))
@@ -309,7 +311,7 @@ func Secure(ctx context.Context, r *lab.Run, client, server *lab.Host, p Plan) e
 	if err != nil {
 		return err
 	}
-	cert, err := authority.Issue("ecdsa", p.Name)
+	cert, err := authority.Issue("ecdsa", append([]string{p.Name}, p.Names...)...)
 	if err != nil {
 		return err
 	}

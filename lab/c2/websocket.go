@@ -176,6 +176,7 @@ func (c *wsChannel) limit() int { return 64 << 10 }
 func (c *wsChannel) close() {
 	if c.ws != nil {
 		c.ws.bye()
+		c.ws = nil
 	}
 }
 

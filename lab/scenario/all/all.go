@@ -5,20 +5,52 @@ package all
 
 import (
 	"tyto/lab"
+	adadmin "tyto/lab/scenario/ad-admin"
+	adlogon "tyto/lab/scenario/ad-logon"
+	adminmixed "tyto/lab/scenario/admin-mixed"
+	adminservices "tyto/lab/scenario/admin-services"
+	adminssh "tyto/lab/scenario/admin-ssh"
+	admintasks "tyto/lab/scenario/admin-tasks"
+	adminwinrm "tyto/lab/scenario/admin-winrm"
+	adminwmi "tyto/lab/scenario/admin-wmi"
+	asreproast "tyto/lab/scenario/asrep-roast"
+	backupupload "tyto/lab/scenario/backup-upload"
+	browser "tyto/lab/scenario/browser"
+	browserhttp3 "tyto/lab/scenario/browser-http3"
 	c2dns "tyto/lab/scenario/c2-dns"
+	c2domainrotation "tyto/lab/scenario/c2-domain-rotation"
+	c2http2 "tyto/lab/scenario/c2-http2"
 	c2https "tyto/lab/scenario/c2-https"
 	c2icmp "tyto/lab/scenario/c2-icmp"
+	c2officehours "tyto/lab/scenario/c2-office-hours"
+	c2pivotsmb "tyto/lab/scenario/c2-pivot-smb"
 	c2pivottcp "tyto/lab/scenario/c2-pivot-tcp"
+	c2quic "tyto/lab/scenario/c2-quic"
 	c2websocket "tyto/lab/scenario/c2-websocket"
+	campaignmixed "tyto/lab/scenario/campaign-mixed"
+	campaignservices "tyto/lab/scenario/campaign-services"
+	campaignssh "tyto/lab/scenario/campaign-ssh"
+	campaigntasks "tyto/lab/scenario/campaign-tasks"
+	campaignwinrm "tyto/lab/scenario/campaign-winrm"
+	campaignwmi "tyto/lab/scenario/campaign-wmi"
+	configagent "tyto/lab/scenario/config-agent"
+	dcomexec "tyto/lab/scenario/dcom-exec"
+	dcsync "tyto/lab/scenario/dcsync"
 	dnslookups "tyto/lab/scenario/dns-lookups"
 	dns2tcp "tyto/lab/scenario/dns2tcp"
 	dohlookups "tyto/lab/scenario/doh-lookups"
+	dohtunnel "tyto/lab/scenario/doh-tunnel"
 	dotlookups "tyto/lab/scenario/dot-lookups"
+	exfilcloud "tyto/lab/scenario/exfil-cloud"
 	exfildns "tyto/lab/scenario/exfil-dns"
 	exfilhttps "tyto/lab/scenario/exfil-https"
+	exfilslow "tyto/lab/scenario/exfil-slow"
+	ftptransfer "tyto/lab/scenario/ftp-transfer"
 	gitssh "tyto/lab/scenario/git-ssh"
 	grevxlan "tyto/lab/scenario/gre-vxlan"
+	haproxytls "tyto/lab/scenario/haproxy-tls"
 	httpconnect "tyto/lab/scenario/http-connect"
+	http3download "tyto/lab/scenario/http3-download"
 	httpsapipoll "tyto/lab/scenario/https-api-poll"
 	httpsautosave "tyto/lab/scenario/https-autosave"
 	httpsbrowse "tyto/lab/scenario/https-browse"
@@ -30,67 +62,150 @@ import (
 	imapidle "tyto/lab/scenario/imap-idle"
 	iodine "tyto/lab/scenario/iodine"
 	ipsecesp "tyto/lab/scenario/ipsec-esp"
+	kerberoast "tyto/lab/scenario/kerberoast"
+	ldapenumeration "tyto/lab/scenario/ldap-enumeration"
+	ldaplookups "tyto/lab/scenario/ldap-lookups"
 	metricspush "tyto/lab/scenario/metrics-push"
+	monitorchecks "tyto/lab/scenario/monitor-checks"
 	mosh "tyto/lab/scenario/mosh"
 	mqtttls "tyto/lab/scenario/mqtt-tls"
 	mysqlshell "tyto/lab/scenario/mysql-shell"
+	n2n "tyto/lab/scenario/n2n"
+	ntpsync "tyto/lab/scenario/ntp-sync"
+	ocspchecks "tyto/lab/scenario/ocsp-checks"
 	openconnect "tyto/lab/scenario/openconnect"
 	openvpntcp "tyto/lab/scenario/openvpn-tcp"
 	openvpnudp "tyto/lab/scenario/openvpn-udp"
 	packageupdate "tyto/lab/scenario/package-update"
+	passthehash "tyto/lab/scenario/pass-the-hash"
+	passwordspray "tyto/lab/scenario/password-spray"
+	pingmonitor "tyto/lab/scenario/ping-monitor"
+	presenceheartbeat "tyto/lab/scenario/presence-heartbeat"
+	prometheusscrape "tyto/lab/scenario/prometheus-scrape"
 	psqlshell "tyto/lab/scenario/psql-shell"
+	quictunnel "tyto/lab/scenario/quic-tunnel"
+	rdpsession "tyto/lab/scenario/rdp-session"
+	rdptransfer "tyto/lab/scenario/rdp-transfer"
+	remoteregistry "tyto/lab/scenario/remote-registry"
+	reversehttpstunnel "tyto/lab/scenario/reverse-https-tunnel"
 	revshellhttp "tyto/lab/scenario/revshell-http"
 	revshellplain "tyto/lab/scenario/revshell-plain"
 	revshelltls "tyto/lab/scenario/revshell-tls"
 	revshellwebsocket "tyto/lab/scenario/revshell-websocket"
 	rsyncssh "tyto/lab/scenario/rsync-ssh"
+	samrenumeration "tyto/lab/scenario/samr-enumeration"
 	scanports "tyto/lab/scenario/scan-ports"
 	scpdownload "tyto/lab/scenario/scp-download"
 	scpupload "tyto/lab/scenario/scp-upload"
+	serviceadmin "tyto/lab/scenario/service-admin"
 	sftpsession "tyto/lab/scenario/sftp-session"
 	shadowsocks "tyto/lab/scenario/shadowsocks"
+	smbfileexec "tyto/lab/scenario/smb-file-exec"
+	smbfiles "tyto/lab/scenario/smb-files"
+	smbprint "tyto/lab/scenario/smb-print"
+	smbserviceexec "tyto/lab/scenario/smb-service-exec"
+	smbtaskexec "tyto/lab/scenario/smb-task-exec"
+	smbtoolcopy "tyto/lab/scenario/smb-tool-copy"
 	socksproxy "tyto/lab/scenario/socks-proxy"
+	squidproxy "tyto/lab/scenario/squid-proxy"
 	sshagentforward "tyto/lab/scenario/ssh-agent-forward"
 	sshbruteforce "tyto/lab/scenario/ssh-bruteforce"
+	ssheditor "tyto/lab/scenario/ssh-editor"
 	sshexec "tyto/lab/scenario/ssh-exec"
 	sshforwarddynamic "tyto/lab/scenario/ssh-forward-dynamic"
 	sshforwardidle "tyto/lab/scenario/ssh-forward-idle"
 	sshforwardlocal "tyto/lab/scenario/ssh-forward-local"
 	sshforwardremote "tyto/lab/scenario/ssh-forward-remote"
+	sshgssapi "tyto/lab/scenario/ssh-gssapi"
+	sshhops "tyto/lab/scenario/ssh-hops"
 	sshidle "tyto/lab/scenario/ssh-idle"
 	sshjump "tyto/lab/scenario/ssh-jump"
 	sshkeys "tyto/lab/scenario/ssh-keys"
+	sshmfa "tyto/lab/scenario/ssh-mfa"
 	sshmux "tyto/lab/scenario/ssh-mux"
+	sshobfuscated "tyto/lab/scenario/ssh-obfuscated"
 	sshpipe "tyto/lab/scenario/ssh-pipe"
 	sshreverselogin "tyto/lab/scenario/ssh-reverse-login"
 	sshscan "tyto/lab/scenario/ssh-scan"
 	sshshell "tyto/lab/scenario/ssh-shell"
+	sshtun "tyto/lab/scenario/ssh-tun"
+	sshvpnmix "tyto/lab/scenario/ssh-vpn-mix"
 	sshwrongpassword "tyto/lab/scenario/ssh-wrong-password"
+	sshx11 "tyto/lab/scenario/ssh-x11"
 	sshfs "tyto/lab/scenario/sshfs"
 	stunnel "tyto/lab/scenario/stunnel"
+	telemetrypush "tyto/lab/scenario/telemetry-push"
+	telnetshell "tyto/lab/scenario/telnet-shell"
+	tinc "tyto/lab/scenario/tinc"
+	tor "tyto/lab/scenario/tor"
+	torobfs4 "tyto/lab/scenario/tor-obfs4"
+	trojan "tyto/lab/scenario/trojan"
+	updatechecks "tyto/lab/scenario/update-checks"
+	v2raykcp "tyto/lab/scenario/v2ray-kcp"
+	v2raytcp "tyto/lab/scenario/v2ray-tcp"
+	v2raywebsocket "tyto/lab/scenario/v2ray-websocket"
+	vncsession "tyto/lab/scenario/vnc-session"
+	voicecall "tyto/lab/scenario/voice-call"
 	webterminal "tyto/lab/scenario/web-terminal"
+	webdavfiles "tyto/lab/scenario/webdav-files"
+	webshell "tyto/lab/scenario/webshell"
 	websocketchat "tyto/lab/scenario/websocket-chat"
 	websockettunnel "tyto/lab/scenario/websocket-tunnel"
+	winrmadmin "tyto/lab/scenario/winrm-admin"
+	winrmexec "tyto/lab/scenario/winrm-exec"
 	wireguard "tyto/lab/scenario/wireguard"
+	wmiexec "tyto/lab/scenario/wmi-exec"
 )
 
 // Scenarios returns all scenarios by name.
 func Scenarios() []*lab.Scenario {
 	return []*lab.Scenario{
+		&adadmin.Scenario,
+		&adlogon.Scenario,
+		&adminmixed.Scenario,
+		&adminservices.Scenario,
+		&adminssh.Scenario,
+		&admintasks.Scenario,
+		&adminwinrm.Scenario,
+		&adminwmi.Scenario,
+		&asreproast.Scenario,
+		&backupupload.Scenario,
+		&browser.Scenario,
+		&browserhttp3.Scenario,
 		&c2dns.Scenario,
+		&c2domainrotation.Scenario,
+		&c2http2.Scenario,
 		&c2https.Scenario,
 		&c2icmp.Scenario,
+		&c2officehours.Scenario,
+		&c2pivotsmb.Scenario,
 		&c2pivottcp.Scenario,
+		&c2quic.Scenario,
 		&c2websocket.Scenario,
+		&campaignmixed.Scenario,
+		&campaignservices.Scenario,
+		&campaignssh.Scenario,
+		&campaigntasks.Scenario,
+		&campaignwinrm.Scenario,
+		&campaignwmi.Scenario,
+		&configagent.Scenario,
+		&dcomexec.Scenario,
+		&dcsync.Scenario,
 		&dnslookups.Scenario,
 		&dns2tcp.Scenario,
 		&dohlookups.Scenario,
+		&dohtunnel.Scenario,
 		&dotlookups.Scenario,
+		&exfilcloud.Scenario,
 		&exfildns.Scenario,
 		&exfilhttps.Scenario,
+		&exfilslow.Scenario,
+		&ftptransfer.Scenario,
 		&gitssh.Scenario,
 		&grevxlan.Scenario,
+		&haproxytls.Scenario,
 		&httpconnect.Scenario,
+		&http3download.Scenario,
 		&httpsapipoll.Scenario,
 		&httpsautosave.Scenario,
 		&httpsbrowse.Scenario,
@@ -102,47 +217,98 @@ func Scenarios() []*lab.Scenario {
 		&imapidle.Scenario,
 		&iodine.Scenario,
 		&ipsecesp.Scenario,
+		&kerberoast.Scenario,
+		&ldapenumeration.Scenario,
+		&ldaplookups.Scenario,
 		&metricspush.Scenario,
+		&monitorchecks.Scenario,
 		&mosh.Scenario,
 		&mqtttls.Scenario,
 		&mysqlshell.Scenario,
+		&n2n.Scenario,
+		&ntpsync.Scenario,
+		&ocspchecks.Scenario,
 		&openconnect.Scenario,
 		&openvpntcp.Scenario,
 		&openvpnudp.Scenario,
 		&packageupdate.Scenario,
+		&passthehash.Scenario,
+		&passwordspray.Scenario,
+		&pingmonitor.Scenario,
+		&presenceheartbeat.Scenario,
+		&prometheusscrape.Scenario,
 		&psqlshell.Scenario,
+		&quictunnel.Scenario,
+		&rdpsession.Scenario,
+		&rdptransfer.Scenario,
+		&remoteregistry.Scenario,
+		&reversehttpstunnel.Scenario,
 		&revshellhttp.Scenario,
 		&revshellplain.Scenario,
 		&revshelltls.Scenario,
 		&revshellwebsocket.Scenario,
 		&rsyncssh.Scenario,
+		&samrenumeration.Scenario,
 		&scanports.Scenario,
 		&scpdownload.Scenario,
 		&scpupload.Scenario,
+		&serviceadmin.Scenario,
 		&sftpsession.Scenario,
 		&shadowsocks.Scenario,
+		&smbfileexec.Scenario,
+		&smbfiles.Scenario,
+		&smbprint.Scenario,
+		&smbserviceexec.Scenario,
+		&smbtaskexec.Scenario,
+		&smbtoolcopy.Scenario,
 		&socksproxy.Scenario,
+		&squidproxy.Scenario,
 		&sshagentforward.Scenario,
 		&sshbruteforce.Scenario,
+		&ssheditor.Scenario,
 		&sshexec.Scenario,
 		&sshforwarddynamic.Scenario,
 		&sshforwardidle.Scenario,
 		&sshforwardlocal.Scenario,
 		&sshforwardremote.Scenario,
+		&sshgssapi.Scenario,
+		&sshhops.Scenario,
 		&sshidle.Scenario,
 		&sshjump.Scenario,
 		&sshkeys.Scenario,
+		&sshmfa.Scenario,
 		&sshmux.Scenario,
+		&sshobfuscated.Scenario,
 		&sshpipe.Scenario,
 		&sshreverselogin.Scenario,
 		&sshscan.Scenario,
 		&sshshell.Scenario,
+		&sshtun.Scenario,
+		&sshvpnmix.Scenario,
 		&sshwrongpassword.Scenario,
+		&sshx11.Scenario,
 		&sshfs.Scenario,
 		&stunnel.Scenario,
+		&telemetrypush.Scenario,
+		&telnetshell.Scenario,
+		&tinc.Scenario,
+		&tor.Scenario,
+		&torobfs4.Scenario,
+		&trojan.Scenario,
+		&updatechecks.Scenario,
+		&v2raykcp.Scenario,
+		&v2raytcp.Scenario,
+		&v2raywebsocket.Scenario,
+		&vncsession.Scenario,
+		&voicecall.Scenario,
 		&webterminal.Scenario,
+		&webdavfiles.Scenario,
+		&webshell.Scenario,
 		&websocketchat.Scenario,
 		&websockettunnel.Scenario,
+		&winrmadmin.Scenario,
+		&winrmexec.Scenario,
 		&wireguard.Scenario,
+		&wmiexec.Scenario,
 	}
 }
