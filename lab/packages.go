@@ -19,7 +19,7 @@ var packages = map[string]string{
 	"rpcclient": "smbclient", "samba": "samba", "samba-tool": "samba-common-bin", "net": "samba-common-bin", "smbpasswd": "samba-common-bin", "winbindd": "winbind", "scp": "openssh-client", "sftp": "openssh-client", "sipp": "sip-tester", "smbclient": "smbclient", "smbd": "samba",
 	"snmpget": "snmp", "ss-local": "shadowsocks-libev", "ss-server": "shadowsocks-libev", "ssh": "openssh-client", "ssh-add": "openssh-client", "ssh-agent": "openssh-client",
 	"ssh-keygen": "openssh-client", "ssh-keyscan": "openssh-client", "sshd": "openssh-server", "sshfs": "sshfs", "sshpass": "sshpass", "stunnel4": "stunnel4", "stunnel": "stunnel4", "swanctl": "strongswan-swanctl",
-	"charon": "strongswan-charon", "tinysshd": "tinysshd", "tor": "tor", "tor-gencert": "tor", "edge": "n2n", "supernode": "n2n", "tincd": "tinc", "usermod": "passwd", "apt-get": "apt", "find": "findutils", "vncviewer": "tigervnc-viewer", "Xtigervnc": "tigervnc-standalone-server",
+	"charon": "strongswan-charon", "tinysshd": "tinysshd", "tor": "tor", "tor-gencert": "tor", "edge": "n2n", "supernode": "n2n", "tincd": "tinc", "usermod": "passwd", "apt-get": "apt", "find": "findutils", "chronyd": "chrony", "ntpdig": "ntpsec-ntpdig", "nslookup": "bind9-dnsutils", "vncviewer": "tigervnc-viewer", "Xtigervnc": "tigervnc-standalone-server",
 	"vsftpd": "vsftpd", "websocat": "websocat", "wg": "wireguard-tools", "wireguard-go": "wireguard-go", "xfreerdp": "freerdp2-x11", "xauth": "xauth", "Xvfb": "xvfb",
 	"xdotool": "xdotool", "xrdp": "xrdp", "top": "procps", "ps": "procps", "ss": "iproute2", "vi": "vim-tiny", "puttygen": "putty-tools", "useradd": "passwd", "chpasswd": "passwd", "python3": "python3",
 }
