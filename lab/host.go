@@ -78,7 +78,7 @@ type Command struct {
 // Bounds of what is waited for.
 const (
 	agentTimeout  = 10 * time.Second
-	listenTimeout = 10 * time.Second
+	listenTimeout = 30 * time.Second
 	stopTimeout   = 3 * time.Second
 )
 
@@ -571,7 +571,7 @@ func ipv4(network string) string {
 }
 
 // WaitListen waits until something on the host listens on a port: network is
-// "tcp" or "udp". It gives up after ten seconds.
+// "tcp" or "udp". It gives up after half a minute.
 func (h *Host) WaitListen(ctx context.Context, network string, port int) error {
 	ctx, cancel := context.WithTimeout(ctx, listenTimeout)
 	defer cancel()

@@ -137,6 +137,7 @@ func (f *Flow) normalize() {
 	slices.SortStableFunc(f.Segments, func(a, b Segment) int { return cmp.Compare(a.T0, b.T0) })
 	f.Keys = slices.DeleteFunc(f.Keys, func(k Time) bool { return k < f.T0 || k > f.T1 })
 	slices.Sort(f.Keys)
+	f.Keys = slices.Compact(f.Keys) // told twice
 	if f.Process != nil {
 		f.Process.Name = normalText(f.Process.Name)
 		f.Process.Command = normalText(f.Process.Command)
