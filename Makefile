@@ -4,7 +4,7 @@ FUZZTIME ?= 20s
 CAPTURES ?= ../shared/captures
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: datasheet lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
+.PHONY: parity datasheet lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
 
 all: check
 
@@ -49,6 +49,7 @@ generate:
 	cd tools && $(GO) build -o ../bin/ ./genprotocols ./genscenarios
 	./bin/genprotocols
 	./bin/genscenarios
+	$(GO) generate ./nn/kernel
 	UPDATE=1 $(GO) test -run TestGenerated ./cmd/tyto ./lab/label
 
 # Rewrites golden files; look at the diff before you commit it.
@@ -69,6 +70,11 @@ bench:
 conformance: build
 	@command -v tshark >/dev/null || { echo "tshark is missing: installing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq tshark; }
 	CAPTURES=$(abspath $(CAPTURES)) $(GO) test -count=1 -timeout 15m -v ./conformance
+
+# Package nn against PyTorch: a forward pass and twenty training steps.
+parity:
+	@/usr/bin/python3 -c 'import torch' 2>/dev/null || { echo "python3-torch is missing: installing"; apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-torch; }
+	tmp=$$(mktemp) && /usr/bin/python3 nn/testdata/parity/parity.py $$tmp && PARITY=$$tmp $(GO) test -count=1 -run TestParity ./nn
 
 # What the sequence corpus holds, and what tells labels and must not.
 datasheet: build

@@ -36,8 +36,8 @@ type Entry struct {
 	Packets uint32    // how many packets were gathered in the entry; 1 unless the series is long
 }
 
-// Repeat, in the Kind of a TCP packet's entry, says that all its bytes were
-// sent before.
+// Repeat in the Kind of a TCP packet's entry says that all its bytes were sent
+// before.
 const Repeat = 1 << 4
 
 const (
