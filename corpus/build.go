@@ -21,7 +21,8 @@ import (
 
 // Build analyses a capture and joins its sessions to their truth. Sessions that
 // the truth does not know (those inside a tunnel that can be read) are left
-// out; a flow of which there is no session is an error.
+// out; a flow with labels of which there is no session is an error. ICMP errors
+// are flows of the truth and no sessions.
 func Build(ctx context.Context, set *protocol.Set, truth *label.Run, capture string) (*Run, error) {
 	first, err := firstBytes(capture)
 	if err != nil {
@@ -60,7 +61,7 @@ func Build(ctx context.Context, set *protocol.Set, truth *label.Run, capture str
 		return nil, err
 	}
 	for i := range truth.Flows {
-		if f := &truth.Flows[i]; !heard[f] {
+		if f := &truth.Flows[i]; !heard[f] && len(f.Labels) > 0 {
 			return nil, fmt.Errorf("%s: no session of flow %s %s:%d > %s:%d was found", capture, f.Proto, f.Src, f.SrcPort, f.Dst, f.DstPort)
 		}
 	}

@@ -214,7 +214,7 @@ func TestDir(t *testing.T) {
 	if n != 1 {
 		t.Errorf("%d runs, want 1", n)
 	}
-	truth.Flows[0].DstPort = 8
+	truth.Flows[0].DstPort, truth.Flows[0].Labels = 8, []label.Label{label.Poll}
 	truth.Name = "three"
 	if err := d.Add(context.Background(), truth, file); err == nil {
 		t.Error("a flow without a session was taken")
