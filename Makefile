@@ -4,12 +4,17 @@ FUZZTIME ?= 20s
 CAPTURES ?= ../shared/captures
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: parity datasheet lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
+.PHONY: build-db parity datasheet lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
 
 all: check
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/tyto ./cmd/tyto
+
+# The same with the embedded database (--db, hunt), linked statically: it needs
+# g++ and takes a few minutes the first time.
+build-db:
+	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w -linkmode external -extldflags "-static"' -o bin/tyto ./cmd/tyto
 
 # The main job on the capture that is inside the binary.
 demo: build

@@ -25,7 +25,7 @@ import (
 
 var analyzeCommand = command{
 	name:  "analyze",
-	usage: "analyze FILE… [--json [--entities]] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--quiet]",
+	usage: "analyze FILE… [--json [--entities]] [--db DIR] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--quiet]",
 	short: "read captures and tell what is in them: sessions, protocols, names, and what is odd",
 	run:   analyze,
 }
@@ -40,6 +40,7 @@ type options struct {
 	workers   int
 	quiet     bool
 	entities  bool
+	db        string
 	profile   string // file for a CPU profile: for developers
 }
 
@@ -53,6 +54,7 @@ func parseAnalyze(args []string) (o options, files []string, err error) {
 	fs.IntVar(&o.workers, "workers", 0, "")
 	fs.BoolVar(&o.quiet, "quiet", false, "")
 	fs.BoolVar(&o.entities, "entities", false, "")
+	fs.StringVar(&o.db, "db", "", "")
 	fs.StringVar(&o.profile, "cpuprofile", "", "")
 	fs.Func("home", "", func(s string) error {
 		p, err := sensor.Prefixes(strings.Split(s, ","))
@@ -141,11 +143,20 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 		Set: all.Set(sensor.TunnelDefinitions()...), Home: o.home, Memory: o.memory << 20, Workers: o.workers,
 		Summary: !o.json,
 	}
-	if o.entities {
+	if o.entities || o.db != "" {
 		conf.Graph = entity.New(entity.Options{Home: o.home})
 	}
 	if o.json {
 		conf.JSON = c.stdout
+	}
+	var db *database
+	if o.db != "" {
+		var err error
+		if db, err = openDatabase(ctx, o.db); err != nil {
+			return err
+		}
+		defer db.abandon()
+		conf.JSON = db.beside(conf.JSON)
 	}
 	if o.logs != "" {
 		conf.LogFormat = record.TSV
@@ -167,6 +178,9 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 		if _, werr := c.stdout.Write(res.Stats.AppendStats(nil)); err == nil && werr != nil {
 			err = fmt.Errorf("write records: %w", werr)
 		}
+	}
+	if db != nil && err == nil {
+		err = db.finish(&res.Stats)
 	}
 	if !o.json && res.Stats.Packets > 0 {
 		w := bufio.NewWriter(c.stdout)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"tyto/hunt"
 	"tyto/internal/record"
 	"tyto/protocol"
 	"tyto/protocol/all"
@@ -17,7 +18,7 @@ import (
 // TestGenerated holds the references in docs/ against the code they are made
 // from; UPDATE=1 writes them ("make generate").
 func TestGenerated(t *testing.T) {
-	for name, want := range map[string]string{"../../docs/fields.md": fieldsReference(), "../../docs/protocols.md": protocolsReference()} {
+	for name, want := range map[string]string{"../../docs/fields.md": fieldsReference(), "../../docs/protocols.md": protocolsReference(), "../../docs/hunt.md": hunt.Reference()} {
 		if os.Getenv("UPDATE") != "" {
 			if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
 				t.Fatal(err)
