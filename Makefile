@@ -14,7 +14,7 @@ build:
 # The same with the embedded database (--db, hunt), linked statically: it needs
 # g++ and takes a few minutes the first time.
 build-db:
-	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '-s -w -linkmode external -extldflags "-static"' -o bin/tyto ./cmd/tyto
+	CGO_ENABLED=1 $(GO) build -trimpath -tags netgo,osusergo -ldflags '-s -w -linkmode external -extldflags "-static"' -o bin/tyto ./cmd/tyto
 
 # The main job on the capture that is inside the binary.
 demo: build
