@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"math"
 
+	"tyto/entity"
 	"tyto/internal/record"
 	"tyto/packet"
 	"tyto/protocol"
 	"tyto/session"
 )
 
-// learnt places the facts that a lane has since before in the order of records:
-// the writer adds them to the graph.
-func (l *lane) learnt(before int) {
-	for n := len(l.chunk.facts) - before; n > 0; n -= math.MaxUint8 {
+// learn takes the chunk's facts with more at their end, and places these in the
+// order of records: the writer adds them to the graph.
+func (l *lane) learn(facts []entity.Fact) {
+	more := len(facts) - len(l.chunk.facts)
+	l.chunk.facts = facts
+	for n := more; n > 0; n -= math.MaxUint8 {
 		l.chunk.entries = append(l.chunk.entries, entry{key: l.key, stream: factEntry, holes: uint8(min(n, math.MaxUint8))})
 	}
 }
@@ -24,16 +27,12 @@ func (l *lane) learnSession(s *session.Session, f *protocol.Flow) {
 	if f != nil {
 		domain, source = f.Domain()
 	}
-	before := len(l.chunk.facts)
-	l.chunk.facts = l.reader.Session(l.chunk.facts, s, l.set.AppName(s.App), domain, source)
-	l.learnt(before)
+	l.learn(l.reader.Session(l.chunk.facts, s, l.set.AppName(s.App), domain, source))
 }
 
 // arp tells the graph of an ARP message.
 func (l *lane) arp(p *packet.Packet) {
-	before := len(l.chunk.facts)
-	l.chunk.facts = l.reader.ARP(l.chunk.facts, p.Time, &p.Rare.ARP)
-	l.learnt(before)
+	l.learn(l.reader.ARP(l.chunk.facts, p.Time, &p.Rare.ARP))
 }
 
 // writeGraph writes the graph's entities and relations as JSON lines.

@@ -157,7 +157,7 @@ func (l *lane) write(s *session.Session, schema *record.Schema, at int64, append
 		}
 		e := &l.chunk.enc
 		e.Format = st.format
-		e.Begin2(schema, identity)
+		e.Begin2(schema, record.Identity)
 		e.Time(at)
 		l.identify(i, e, s)
 		e.Sub(schema)
@@ -169,12 +169,12 @@ func (l *lane) write(s *session.Session, schema *record.Schema, at int64, append
 	}
 }
 
-// identify writes the fields of identity that follow the time. Records of one
+// identify writes the fields of record.Identity that follow the time. Records of one
 // session often come in a row: the text of the latest is kept.
 func (l *lane) identify(stream int, e *record.Encoder, s *session.Session) {
 	last := &l.latest[stream]
 	if len(last.text) > 0 && last.uid == s.UID && last.flipped == s.Flags&session.Flipped {
-		e.Again(last.text, len(identity.Fields)-1)
+		e.Again(last.text, len(record.Identity.Fields)-1)
 		return
 	}
 	n := len(e.Buf)
@@ -193,9 +193,7 @@ type identified struct {
 func (l *lane) Record(f *protocol.Flow, r protocol.Record) {
 	l.counts.records++
 	if l.reader != nil {
-		before := len(l.chunk.facts)
-		l.chunk.facts = l.reader.Record(l.chunk.facts, f.Session, f.Now, r)
-		l.learnt(before)
+		l.learn(l.reader.Record(l.chunk.facts, f.Session, f.Now, r))
 	}
 	if len(l.streams) == 0 {
 		return
@@ -238,9 +236,7 @@ func (l *lane) observe(s *session.Session, o protocol.Observation, now int64) {
 		l.summary.observe(s, o, now)
 	}
 	if l.reader != nil {
-		before := len(l.chunk.facts)
-		l.chunk.facts = l.reader.Observe(l.chunk.facts, s, now, &o)
-		l.learnt(before)
+		l.learn(l.reader.Observe(l.chunk.facts, s, now, &o))
 	}
 	note, msg := "", ""
 	switch o.Kind {

@@ -41,7 +41,7 @@ func (d *LogDir) Open(schema *record.Schema) (io.WriteCloser, error) {
 func (d *LogDir) header(schema *record.Schema) []byte {
 	var b, types bytes.Buffer
 	fmt.Fprintf(&b, "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\t%s\n#open\t%s\n#fields", schema.Log, stamp(d.Opened))
-	for _, s := range []*record.Schema{identity, schema} {
+	for _, s := range []*record.Schema{record.Identity, schema} {
 		for _, f := range s.Fields {
 			b.WriteString("\t" + f.Name)
 			types.WriteString("\t" + f.Type.String())

@@ -7,16 +7,6 @@ import (
 	"tyto/session"
 )
 
-// identity is what every record about a session starts with.
-var identity = record.New("identity", "", "What every record about a session starts with.",
-	record.Field{Name: "ts", Type: record.Time, Doc: "Time: of the session's first packet in session records, of the event itself in others."},
-	record.Field{Name: "uid", Type: record.String, Doc: "Identifier of the session."},
-	record.Field{Name: "id.orig_h", Type: record.Addr, Doc: "Address of the originator (client)."},
-	record.Field{Name: "id.orig_p", Type: record.Port, Doc: "Port of the originator; the type for ICMP."},
-	record.Field{Name: "id.resp_h", Type: record.Addr, Doc: "Address of the responder (server)."},
-	record.Field{Name: "id.resp_p", Type: record.Port, Doc: "Port of the responder; the counterpart type or the code for ICMP."},
-)
-
 // SessionSchema describes session records, Zeek's conn.log.
 var SessionSchema = record.New("session", "conn", "A two-way conversation between two end points.",
 	record.Field{Name: "proto", Type: record.Enum, Doc: "Transport: tcp, udp, icmp, sctp, or the name or number of the IP protocol."},
@@ -92,7 +82,7 @@ var StatsSchema = record.New("stats", "", "What was read, and what was lost on t
 	record.Field{Name: "peak_sessions", Type: record.Count, Doc: "Most sessions followed at once."},
 )
 
-// appendEnds writes the fields of identity after the time.
+// appendEnds writes the fields of record.Identity after the time.
 func appendEnds(e *record.Encoder, s *session.Session) {
 	var b [64]byte
 	e.Raw(s.UID.AppendTo(b[:0]))

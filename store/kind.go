@@ -8,17 +8,6 @@ import (
 	"tyto/internal/record"
 )
 
-// Identity is what records about a session start with, in front of the fields
-// of their own schema.
-var Identity = []record.Field{
-	{Name: "ts", Type: record.Time, Doc: "Time: of the session's first packet in session records, of the event itself in others."},
-	{Name: "uid", Type: record.String, Doc: "Identifier of the session."},
-	{Name: "id.orig_h", Type: record.Addr, Doc: "Address of the originator (client)."},
-	{Name: "id.orig_p", Type: record.Port, Doc: "Port of the originator; the type for ICMP."},
-	{Name: "id.resp_h", Type: record.Addr, Doc: "Address of the responder (server)."},
-	{Name: "id.resp_p", Type: record.Port, Doc: "Port of the responder; the counterpart type or the code for ICMP."},
-}
-
 // Kind is a table: a kind of record with all its columns.
 type Kind struct {
 	Name   string
@@ -37,12 +26,12 @@ func (k *Kind) Field(name string) int {
 }
 
 // NewKind returns the table of a schema. A schema that starts with a time
-// stands for itself; any other is about a session and gets the Identity in
+// stands for itself; any other is about a session and gets record.Identity in
 // front.
 func NewKind(s *record.Schema) (*Kind, error) {
 	k := &Kind{Name: s.Kind, Doc: s.Doc, index: make(map[string]int)}
 	if len(s.Fields) == 0 || s.Fields[0].Type != record.Time {
-		k.Fields = append(k.Fields, Identity...)
+		k.Fields = append(k.Fields, record.Identity.Fields...)
 	}
 	k.Fields = append(k.Fields, s.Fields...)
 	for i, f := range k.Fields {

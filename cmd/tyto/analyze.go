@@ -19,7 +19,6 @@ import (
 	"tyto/internal/record"
 	"tyto/packet"
 	"tyto/packet/pcapfile"
-	"tyto/protocol/all"
 	"tyto/sensor"
 )
 
@@ -140,7 +139,7 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 		defer pprof.StopCPUProfile()
 	}
 	conf := sensor.Config{
-		Set: all.Set(sensor.TunnelDefinitions()...), Home: o.home, Memory: o.memory << 20, Workers: o.workers,
+		Set: everyProtocol(), Home: o.home, Memory: o.memory << 20, Workers: o.workers,
 		Summary: !o.json,
 	}
 	if o.entities || o.db != "" {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"tyto/hunt"
-	"tyto/protocol/all"
 	"tyto/sensor"
 	"tyto/store"
 	"tyto/store/duck"
@@ -90,7 +89,7 @@ func listHunts(c *cli) error {
 
 // openStore opens the store in a directory, with tables for all records.
 func openStore(dir string, o duck.Options) (*duck.Store, *store.Kinds, error) {
-	kinds, err := store.NewKinds(sensor.Schemas(all.Set(sensor.TunnelDefinitions()...))...)
+	kinds, err := store.NewKinds(sensor.Schemas(everyProtocol())...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,9 +11,6 @@ import (
 
 	"tyto/corpus"
 	"tyto/lab"
-
-	"tyto/protocol/all"
-	"tyto/sensor"
 )
 
 // recordJobs records jobs and tells how it goes.
@@ -31,7 +28,7 @@ func recordJobs(ctx context.Context, c *cli, jobs []lab.Job, o labOptions) error
 	r := lab.Recorder{Dir: o.dir, Parallel: o.parallel, Attempts: o.attempts, Tell: told.add}
 	flush := func() error { return nil }
 	if o.sequences {
-		keep, err := corpus.Open(o.dir, all.Set(sensor.TunnelDefinitions()...))
+		keep, err := corpus.Open(o.dir, everyProtocol())
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ var protocolsCommand = command{
 		if len(args) > 0 {
 			return usageError{errors.New("takes no arguments")}
 		}
-		defs := slices.Clone(all.Set(sensor.TunnelDefinitions()...).Definitions())
+		defs := slices.Clone(everyProtocol().Definitions())
 		slices.SortFunc(defs, func(a, b protocol.Definition) int { return strings.Compare(a.Name, b.Name) })
 		for _, d := range defs {
 			var ports []string
@@ -48,3 +48,6 @@ var versionCommand = command{
 		return nil
 	},
 }
+
+// everyProtocol is what an analysis looks for.
+func everyProtocol() *protocol.Set { return all.Set(sensor.TunnelDefinitions()...) }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -56,10 +55,7 @@ func (c *http3Channel) exchange(ctx context.Context, up []byte) ([]byte, []Event
 		return nil, nil, err
 	}
 	defer a.Body.Close()
-	data, err := io.ReadAll(a.Body)
-	if err == nil && a.StatusCode != http.StatusOK {
-		err = errors.New(a.Status)
-	}
+	data, err := content(a)
 	if err != nil {
 		return nil, nil, err
 	}

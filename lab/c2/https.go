@@ -79,10 +79,7 @@ func (c *httpsChannel) do(ctx context.Context, method, path string, header http.
 		return nil, nil, err
 	}
 	defer a.Body.Close()
-	data, err := io.ReadAll(a.Body)
-	if err == nil && a.StatusCode != http.StatusOK {
-		err = errors.New(a.Status)
-	}
+	data, err := content(a)
 	if err != nil || conn == nil {
 		return nil, nil, fmt.Errorf("%s: %w", url, err)
 	}
@@ -93,6 +90,15 @@ func (c *httpsChannel) do(ctx context.Context, method, path string, header http.
 		events = append(events, h)
 	}
 	return data, append(events, e), nil
+}
+
+// content reads what was answered, which must be well.
+func content(a *http.Response) ([]byte, error) {
+	data, err := io.ReadAll(a.Body)
+	if err == nil && a.StatusCode != http.StatusOK {
+		err = errors.New(a.Status)
+	}
+	return data, err
 }
 
 // curl lets curl make the request.

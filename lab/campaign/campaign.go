@@ -52,8 +52,8 @@ type Campaign struct {
 	ctx    context.Context
 	run    *lab.Run
 	steps  []Step
-	typed  lab.Selector // all flows that carry what is typed
-	where  []*place     // machines on whose prompts the person is, the outermost first
+	typed  []lab.Selector // flows that carry what is typed, beside the control's
+	where  []*place       // machines on whose prompts the person is, the outermost first
 	places map[string]*place
 	remote map[string]*winrpc.Server
 	secret string // what is collected: the content of secretFile
@@ -65,7 +65,6 @@ type Campaign struct {
 type place struct {
 	host *lab.Host
 	user string
-	ssh  bool // it has a server of OpenSSH, and its user a key
 }
 
 // Step is one line that is typed, and what the flows it makes are.
@@ -112,8 +111,8 @@ func (c *Campaign) outside() error {
 		return err
 	}
 	names := map[string]netip.Addr{c.cloud: cloud.Addr(), updates: cloud.Addr()}
-	for _, name := range append([]string{"client"}, Near...) {
-		names[name+".corp.example"] = r.Host(name).Addr()
+	for _, h := range c.inside() {
+		names[h.Name()+".corp.example"] = h.Addr()
 	}
 	if err := errors.Join(cert.Write(cloud, "server"), authority.Trust(c.ctx, c.inside()...), c2.Zone(c.ctx, r, r.Host("dns"), names)); err != nil {
 		return err
@@ -157,8 +156,8 @@ func (c *Campaign) Play(open func(*Campaign) (*Control, error)) error {
 		return err
 	}
 	sel := control.Flows
-	if c.typed.String() != (lab.Selector{}).String() {
-		sel = sel.Or(c.typed)
+	for _, hop := range c.typed {
+		sel = sel.Or(hop)
 	}
 	for i, s := range c.steps {
 		script := lab.Script{Commands: []typist.Command{s.Command}, Prompted: i > 0}

@@ -80,6 +80,18 @@ func Login(c *Campaign) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
+	t, err := c.becomeRoot(d, d.Host.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	sel := lab.Of(t.Process)
+	c.run.Label(sel, label.Shell)
+	return &Control{t, sel, c.run.Segment(sel, label.StateHandshake, ""), func() error { return nil }}, nil
+}
+
+// becomeRoot logs in from the server outside at a desk, as root with a key; at
+// is the address where the desk is reached.
+func (c *Campaign) becomeRoot(d *sshmore.Desk, at string, options ...string) (*lab.Terminal, error) {
 	client, err := sshmore.NewClient(c.ctx, c.run, c.Server, "openssh", d)
 	if err != nil {
 		return nil, err
@@ -87,14 +99,9 @@ func Login(c *Campaign) (*Control, error) {
 	if err := d.Server.Authorize(c.ctx, "root", client); err != nil {
 		return nil, err
 	}
-	args := client.Args(ssh.Login{Server: d.Server, User: "root"})
-	t, err := c.Server.Terminal(c.ctx, lab.Command{Args: args}, c.run.Param("terminal"))
-	if err != nil {
-		return nil, err
-	}
-	sel := lab.Of(t.Process)
-	c.run.Label(sel, label.Shell)
-	return &Control{t, sel, c.run.Segment(sel, label.StateHandshake, ""), func() error { return nil }}, nil
+	args := client.Args(ssh.Login{Server: d.Server, User: "root", Options: options})
+	args[len(args)-1] = "root@" + at
+	return c.Server.Terminal(c.ctx, lab.Command{Args: args}, c.run.Param("terminal"))
 }
 
 // Tunnelled is a login through a reverse tunnel that the client opened to the
@@ -124,16 +131,7 @@ func Tunnelled(c *Campaign) (*Control, error) {
 		return nil, err
 	}
 	handshake()
-	back, err := sshmore.NewClient(c.ctx, c.run, c.Server, "openssh", near)
-	if err != nil {
-		return nil, err
-	}
-	if err := near.Server.Authorize(c.ctx, "root", back); err != nil {
-		return nil, err
-	}
-	args := back.Args(ssh.Login{Server: near.Server, User: "root", Options: []string{"-o", "StrictHostKeyChecking=accept-new", "-p", fmt.Sprint(port)}})
-	args[len(args)-1] = "root@127.0.0.1"
-	t, err := c.Server.Terminal(c.ctx, lab.Command{Args: args}, c.run.Param("terminal"))
+	t, err := c.becomeRoot(near, "127.0.0.1", "-o", "StrictHostKeyChecking=accept-new", "-p", fmt.Sprint(port))
 	if err != nil {
 		return nil, err
 	}

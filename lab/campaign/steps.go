@@ -51,7 +51,7 @@ func (c *Campaign) Enable(names ...string) error {
 		if err != nil {
 			return err
 		}
-		c.places[name] = &place{host: d.Host, user: d.User, ssh: true}
+		c.places[name] = &place{host: d.Host, user: d.User}
 	}
 	from := c.places["client"]
 	for _, name := range names {
@@ -87,21 +87,13 @@ func (c *Campaign) Enter(name string) {
 	line := fmt.Sprintf("ssh %s@%s", to.user, name)
 	sel := lab.From(c.here().host).And(lab.Service(to.host, "tcp", 22)).And(running("^" + line + "$"))
 	c.run.Label(sel, label.Shell)
-	c.typed = or(c.typed, sel)
+	c.typed = append(c.typed, sel)
 	c.Do(line, "", "T1021.004")
 	c.where = append(c.where, to)
 	c.Do("echo $((6*7)).$(hostname)", "42."+name, "T1082")
 }
 
 func running(pattern string) lab.Selector { return lab.Running(regexp.MustCompile(pattern)) }
-
-// or is a selector of more flows, where the first may be none.
-func or(a, b lab.Selector) lab.Selector {
-	if a.String() == (lab.Selector{}).String() {
-		return b
-	}
-	return a.Or(b)
-}
 
 // secretFile is what is looked for.
 const secretFile = "/srv/export/customers.dat"
