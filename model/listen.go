@@ -1,0 +1,91 @@
+package model
+
+import (
+	"cmp"
+	"slices"
+
+	"tyto/behavior"
+	"tyto/behavior/segment"
+	"tyto/sequence"
+)
+
+// LeadAfter is how long it must have been quiet before a message that leads, ns;
+// where two round trips are longer, these.
+const LeadAfter = 60e6
+
+// Listen implements behavior.Listener.
+func (l *Listener) Listen(h *behavior.Heard, s *behavior.Session) bool {
+	*h = behavior.Heard{Labels: h.Labels[:0], Segments: h.Segments[:0], Embedding: h.Embedding[:0]}
+	logits, ok := l.Hear(s.Sequence, s.First)
+	if !ok {
+		return false
+	}
+	shape, c := &l.f.shape, &l.m.Calibration
+	for i, v := range logits.Labels {
+		if p := c.Labels[i].P(v); p >= c.Labels[i].Threshold {
+			h.Labels = append(h.Labels, behavior.Label{Name: shape.Labels[i], P: p})
+		}
+	}
+	slices.SortStableFunc(h.Labels, func(a, b behavior.Label) int { return cmp.Compare(b.P, a.P) })
+
+	l.posterior64 = softmax(logits.Control, c.Control, l.posterior64)
+	best := largest(l.posterior64)
+	h.Control, h.ControlP = controlOf(shape.Controls[best]), l.posterior64[best]
+	h.Leads = leads(s.Sequence)
+	l.posterior64 = softmax(logits.Layers, c.Layers, l.posterior64)
+	best = largest(l.posterior64)
+	h.Layers, h.LayersP = best+1, l.posterior64[best]
+	l.posterior64 = softmax(logits.App, c.App, l.posterior64)
+	if best = largest(l.posterior64); c.PValue(best, l.posterior64[best]) >= c.Reject {
+		h.App, h.AppP = shape.Apps[best], l.posterior64[best]
+	}
+	h.Embedding = append(h.Embedding, logits.Embedding...)
+	h.Segments = l.segments(h.Segments, s.Sequence, logits)
+	return true
+}
+
+// segments decodes the states of messages.
+func (l *Listener) segments(to []behavior.Segment, s *sequence.Sequence, logits *Logits) []behavior.Segment {
+	c := &l.m.Calibration
+	l.states = l.states[:0]
+	for i := range logits.Messages {
+		l.posterior64 = softmax(logits.StateRow(i), c.State, l.posterior64)
+		l.states = append(l.states, l.posterior64...)
+	}
+	if l.decoder == nil {
+		l.decoder = &segment.Decoder{States: l.f.shape.States, Transition: c.Transition}
+	}
+	return l.decoder.Decode(to, s.Messages, l.states)
+}
+
+func largest(p []float64) int {
+	best := 0
+	for i, v := range p {
+		if v > p[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+func controlOf(name string) behavior.Control {
+	for c := behavior.ControlNone; c <= behavior.ControlBoth; c++ {
+		if c.String() == name {
+			return c
+		}
+	}
+	return behavior.ControlUnknown
+}
+
+// leads counts the messages that came after quiet, by direction. The first
+// message of a session is not one: it belongs to its handshake.
+func leads(s *sequence.Sequence) (n [2]int) {
+	quiet := max(LeadAfter, 2*s.RTT)
+	for i := 1; i < len(s.Messages); i++ {
+		m, before := &s.Messages[i], &s.Messages[i-1]
+		if m.Time-before.Time-before.Took > quiet {
+			n[m.Dir]++
+		}
+	}
+	return n
+}
