@@ -26,6 +26,9 @@ func NewAdam(ps *Params) *Adam {
 	return &Adam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, params: ps, m: make([]float32, len(ps.data)), v: make([]float32, len(ps.data))}
 }
 
+// Steps returns how many steps were taken.
+func (a *Adam) Steps() int { return a.steps }
+
 // Step moves the parameters along the gradient of the tape, at the given
 // learning rate.
 func (a *Adam) Step(t *Tape, rate float64) {
