@@ -92,8 +92,8 @@ func (c *Calibration) PValue(app int, score float64) float64 {
 	return float64(n+1) / float64(len(scores)+1)
 }
 
-// softmax stores probabilities of logits at a temperature in p.
-func softmax(logits []float32, temperature float64, p []float64) []float64 {
+// Softmax stores probabilities of logits at a temperature in p.
+func Softmax(logits []float32, temperature float64, p []float64) []float64 {
 	top := math.Inf(-1)
 	for _, v := range logits {
 		top = max(top, float64(v))

@@ -28,14 +28,14 @@ func (l *Listener) Listen(h *behavior.Heard, s *behavior.Session) bool {
 	}
 	slices.SortStableFunc(h.Labels, func(a, b behavior.Label) int { return cmp.Compare(b.P, a.P) })
 
-	l.posterior64 = softmax(logits.Control, c.Control, l.posterior64)
+	l.posterior64 = Softmax(logits.Control, c.Control, l.posterior64)
 	best := largest(l.posterior64)
 	h.Control, h.ControlP = controlOf(shape.Controls[best]), l.posterior64[best]
-	h.Leads = leads(s.Sequence)
-	l.posterior64 = softmax(logits.Layers, c.Layers, l.posterior64)
+	h.Leads = Leads(s.Sequence)
+	l.posterior64 = Softmax(logits.Layers, c.Layers, l.posterior64)
 	best = largest(l.posterior64)
 	h.Layers, h.LayersP = best+1, l.posterior64[best]
-	l.posterior64 = softmax(logits.App, c.App, l.posterior64)
+	l.posterior64 = Softmax(logits.App, c.App, l.posterior64)
 	if best = largest(l.posterior64); c.PValue(best, l.posterior64[best]) >= c.Reject {
 		h.App, h.AppP = shape.Apps[best], l.posterior64[best]
 	}
@@ -49,7 +49,7 @@ func (l *Listener) segments(to []behavior.Segment, s *sequence.Sequence, logits 
 	c := &l.m.Calibration
 	l.states = l.states[:0]
 	for i := range logits.Messages {
-		l.posterior64 = softmax(logits.StateRow(i), c.State, l.posterior64)
+		l.posterior64 = Softmax(logits.StateRow(i), c.State, l.posterior64)
 		l.states = append(l.states, l.posterior64...)
 	}
 	if l.decoder == nil {
@@ -77,9 +77,9 @@ func controlOf(name string) behavior.Control {
 	return behavior.ControlUnknown
 }
 
-// leads counts the messages that came after quiet, by direction. The first
+// Leads counts the messages that came after quiet, by direction. The first
 // message of a session is not one: it belongs to its handshake.
-func leads(s *sequence.Sequence) (n [2]int) {
+func Leads(s *sequence.Sequence) (n [2]int) {
 	quiet := max(LeadAfter, 2*s.RTT)
 	for i := 1; i < len(s.Messages); i++ {
 		m, before := &s.Messages[i], &s.Messages[i-1]

@@ -9,7 +9,6 @@
 package model
 
 import (
-	"errors"
 	"fmt"
 
 	"tyto/sequence"
@@ -85,5 +84,3 @@ func checkNames(list []string) error {
 
 // reach is how many messages before and after one its row depends on.
 func (s *Shape) reach() int { return 1<<s.Blocks - 1 + stemTaps/2 }
-
-var errNoModel = errors.New("there is no model in this program: run tyto train, or give one with --model FILE")

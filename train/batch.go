@@ -2,7 +2,6 @@ package train
 
 import (
 	"math"
-	"math/rand/v2"
 
 	"tyto/model"
 	"tyto/nn"
@@ -15,19 +14,6 @@ type view struct {
 	tokens  []sequence.Token
 	states  []int32
 	begins  []float32
-}
-
-// view draws a part of at most limit messages of a session.
-func (e *Example) view(rnd *rand.Rand, limit int) view {
-	from, to := 0, len(e.Tokens)
-	if to > limit {
-		from = rnd.IntN(to - limit + 1)
-		if rnd.IntN(3) == 0 {
-			from = 0 // beginnings say much
-		}
-		to = from + limit
-	}
-	return view{e, e.Tokens[from:to], e.Targets.States[from:to], e.Targets.Begins[from:to]}
 }
 
 // batch is the views of a training step, with what losses need.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"tyto/model"
@@ -64,7 +65,7 @@ func Train(ctx context.Context, d *Data, o Options) (*model.Network, error) {
 	}
 	r := run{
 		options: o, network: model.NewNetwork(o.ShapeFor(d), o.Seed), drawer: newDrawer(d), columns: stateWeights(d),
-		parts: make([]part, shards), began: time.Now(),
+		parts: make([]part, shards), variers: make([]varier, shards), slots: make([]slot, o.Sessions), began: time.Now(),
 	}
 	r.trainer = nn.NewTrainer(r.network.Params, shards)
 	r.trainer.Seed, r.trainer.Clip, r.trainer.Adam.Decay = o.Seed, 1, o.Decay
@@ -94,6 +95,9 @@ type run struct {
 	drawer  *drawer
 	columns []float32
 	parts   []part
+	drawn   []*Example
+	variers []varier // by shard
+	slots   []slot   // by session of the batch
 	batch   batch
 	step    int
 
@@ -107,12 +111,12 @@ type run struct {
 func (r *run) train(first int) {
 	o := &r.options
 	rnd := rand.New(rand.NewPCG(o.Seed, uint64(r.step)+1))
-	r.batch = batch{views: r.batch.views[:0]}
+	r.drawn = r.drawn[:0]
 	for range o.Sessions / 2 {
 		a, b := r.drawer.pair(rnd)
-		r.batch.add(a.view(rnd, o.Messages))
-		r.batch.add(b.view(rnd, o.Messages))
+		r.drawn = append(r.drawn, a, b)
 	}
+	r.see()
 	rate := nn.Cosine{Peak: o.Rate, Floor: o.Rate / 100, Warmup: min(200, o.Steps/10), Total: o.Steps}.At(r.step)
 	result := r.trainer.Step(rate, func(shard int, t *nn.Tape) {
 		from, to := r.trainer.Share(len(r.batch.views)/2, shard)
@@ -126,6 +130,27 @@ func (r *run) train(first int) {
 		r.messages += len(r.batch.views[i].tokens)
 	}
 	r.report(first)
+}
+
+// see makes the views of the sessions that were drawn, on all cores; what is seen
+// of a session depends on its place in the batch alone.
+func (r *run) see() {
+	o := &r.options
+	views := make([]view, len(r.drawn))
+	var wait sync.WaitGroup
+	for shard := range shards {
+		wait.Go(func() {
+			for i := shard; i < len(views); i += shards {
+				rnd := rand.New(rand.NewPCG(o.Seed^0x76617279, uint64(r.step)<<16|uint64(i)))
+				views[i] = r.variers[shard].view(r.drawn[i], rnd, o.Messages, &r.slots[i])
+			}
+		})
+	}
+	wait.Wait()
+	r.batch = batch{views: r.batch.views[:0]}
+	for _, v := range views {
+		r.batch.add(v)
+	}
 }
 
 const reportEvery = 50

@@ -8,6 +8,7 @@ import (
 	"tyto/lab/label"
 	"tyto/packet"
 	"tyto/sequence"
+	"tyto/sequence/augment"
 	"tyto/session"
 )
 
@@ -22,6 +23,8 @@ type Targets struct {
 	Control int32     // an index of Controls, or Unknown
 	Layers  int32     // 0 if nothing is inside, 1 if something is, or Unknown
 	App     int32     // an index of the data's Apps, or Unknown
+
+	entries []int32 // state of each entry of the session
 }
 
 // States, Labels and Controls are the names of targets, by index.
@@ -114,31 +117,39 @@ func layers(labels []label.Label) int32 {
 	return 0
 }
 
-// states gives each message the state of the segment it belongs to: of several
-// the shortest, which says most.
+// states gives each entry, and each message that begins with one, the state of the
+// segment it belongs to: of several the shortest, which says most.
 func (t *Targets) states(run *corpus.Run, s *corpus.Session, q *sequence.Sequence) {
-	n := len(q.Messages)
-	t.States, t.Begins = make([]int32, n), make([]float32, n)
-	first := first(s)
 	delay := delayToSensor(run, s)
-	for i := range q.Messages {
-		m := &q.Messages[i]
-		at := first + m.Time
-		if (m.Dir == session.Orig) != s.Reversed {
+	t.entries = make([]int32, len(s.Entries))
+	for i, e := range s.Entries {
+		at := e.Time
+		if (e.Dir == session.Orig) != s.Reversed {
 			at -= delay // it left earlier
 		} else {
 			at += delay // it arrives later
 		}
-		t.States[i] = stateAt(s.Flow.Segments, at)
+		t.entries[i] = stateAt(s.Flow.Segments, at)
 	}
-	for i := range t.Begins {
+	for _, i := range augment.AppendEntries(nil, q, s.Entries) {
+		t.States = append(t.States, t.entries[i])
+	}
+	t.Begins = appendBegins(nil, t.States)
+}
+
+// appendBegins appends for each message whether a state begins with it.
+func appendBegins(to []float32, states []int32) []float32 {
+	for i, s := range states {
 		switch {
-		case t.States[i] == Unknown || i > 0 && t.States[i-1] == Unknown:
-			t.Begins[i] = float32(math.NaN())
-		case i == 0 || t.States[i] != t.States[i-1]:
-			t.Begins[i] = 1
+		case s == Unknown || i > 0 && states[i-1] == Unknown:
+			to = append(to, float32(math.NaN()))
+		case i == 0 || s != states[i-1]:
+			to = append(to, 1)
+		default:
+			to = append(to, 0)
 		}
 	}
+	return to
 }
 
 // stateAt returns the state at a time, ns since the epoch.
@@ -157,14 +168,6 @@ func stateAt(segments []label.Segment, at int64) int32 {
 		best, shortest, nearest = int32(g.State)-1, t1-t0, apart
 	}
 	return best
-}
-
-// first is the time of a session's first packet, ns since the epoch.
-func first(s *corpus.Session) int64 {
-	if len(s.Entries) == 0 {
-		return int64(s.Flow.T0)
-	}
-	return s.Entries[0].Time
 }
 
 // delayToSensor is how long packets take from the flow's originator, whose clock

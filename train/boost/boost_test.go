@@ -56,12 +56,12 @@ func TestLearnsRings(t *testing.T) {
 		classes int
 		o       Options
 	}{
-		{"logistic", 2, Options{}},
-		{"softmax", 4, Options{Classes: 4}},
-		{"shallow", 4, Options{Classes: 4, Depth: 4, Rounds: 200}},
-		{"sampled", 4, Options{Classes: 4, RowShare: 0.5, ColumnShare: 0.67, Seed: 3}},
+		{"logistic", 2, Options{Rounds: 40}},
+		{"softmax", 4, Options{Classes: 4, Rounds: 40}},
+		{"shallow", 4, Options{Classes: 4, Depth: 4, Rounds: 60}},
+		{"sampled", 4, Options{Classes: 4, Rounds: 60, RowShare: 0.5, ColumnShare: 0.67, Seed: 3}},
 	} {
-		x, y := rings(2000, c.classes, 1)
+		x, y := rings(1200, c.classes, 1)
 		m := Train(x, y, c.o)
 		testX, testY := rings(1000, c.classes, 2)
 		if got := accuracy(m, testX, testY); got < 0.93 {
