@@ -4,7 +4,7 @@ FUZZTIME ?= 20s
 CAPTURES ?= ../shared/captures
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build-db parity datasheet lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
+.PHONY: train eval build-db parity datasheet lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
 
 all: check
 
@@ -98,3 +98,12 @@ captures:
 
 clean:
 	rm -rf bin
+
+# Makes the model that is in the program again, from the corpus that comes with
+# it: the same file, bit for bit. It takes about half an hour on two cores.
+train: build
+	./bin/tyto train corpus/data -o model/weights/session.model
+
+# Measures on what each split holds back, beside baselines: docs/eval. Hours.
+eval: build
+	./bin/tyto eval corpus/data --splits S0,S1,S2,S3 -o docs/eval --again

@@ -82,6 +82,9 @@ type Session struct {
 // Listener hears what sessions do. It may be used by several goroutines if each
 // has its own.
 type Listener interface {
+	// Knows reports whether sessions of a protocol are worth listening to: those
+	// that cannot be read, and those it has learned of.
+	Knows(app string, encrypted bool) bool
 	// Listen writes what it hears into h and reports whether it heard anything;
 	// what it leaves in h is valid until the next call.
 	Listen(h *Heard, s *Session) bool

@@ -31,7 +31,7 @@ type Answer struct {
 func Hear(m *model.Model, d *train.Data) []Answer {
 	l, c := m.NewListener(), &m.Calibration
 	decoder := segment.Decoder{States: m.Shape.States, Transition: c.Transition}
-	var p, states []float64
+	var p, states, logs []float64
 	answers := make([]Answer, len(d.Examples))
 	for k, e := range d.Examples {
 		o, _ := l.Hear(&e.Heard, e.Session.First)
@@ -44,7 +44,11 @@ func Hear(m *model.Model, d *train.Data) []Answer {
 			p = model.Softmax(o.StateRow(i), c.State, p)
 			states = append(states, p...)
 		}
-		a.Segments = decoder.Decode(nil, e.Heard.Messages, states)
+		logs = logs[:0]
+		for _, v := range states {
+			logs = append(logs, math.Log(v))
+		}
+		a.Segments = decoder.Decode(nil, e.Heard.Messages, logs)
 		a.messages(m.Shape.States, states)
 		p = model.Softmax(o.Control, c.Control, p)
 		a.Control = int32(metric.Best(p, 0))
@@ -282,7 +286,7 @@ func (s *scorer) multi(items []int) *metric.Multi {
 			if s.thresholds != nil {
 				least = s.thresholds[i]
 			}
-			truth[i], said[i] = y == 1, s.answers[k].Labels[i] >= least
+			truth[i], said[i] = y == 1, y == y && s.answers[k].Labels[i] >= least // what is unknown is neither
 		}
 		m.Add(truth, said)
 	}
@@ -329,6 +333,9 @@ func (s *scorer) labelECE(items []int) float64 {
 	var right []bool
 	for _, k := range items {
 		for i, y := range s.targets(k).Labels {
+			if y != y {
+				continue
+			}
 			p, right = append(p, s.answers[k].Labels[i]), append(right, y == 1)
 		}
 	}

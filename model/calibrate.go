@@ -110,3 +110,26 @@ func Softmax(logits []float32, temperature float64, p []float64) []float64 {
 	}
 	return p
 }
+
+// appendLogSoftmax appends the logarithms of the probabilities of logits at a
+// temperature.
+func appendLogSoftmax(to []float64, logits []float32, temperature float64) []float64 {
+	top := logits[0]
+	for _, v := range logits {
+		top = max(top, v)
+	}
+	sum := 0.0
+	scale := 1 / temperature
+	for _, v := range logits {
+		d := float64(v-top) * scale
+		to = append(to, d)
+		if d > -30 { // what is less changes nothing
+			sum += math.Exp(d)
+		}
+	}
+	log := math.Log(sum)
+	for i := len(to) - len(logits); i < len(to); i++ {
+		to[i] -= log
+	}
+	return to
+}

@@ -13,6 +13,12 @@ import (
 // where two round trips are longer, these.
 const LeadAfter = 60e6
 
+// Knows implements behavior.Listener: of a protocol that can be read, and that no
+// session of was trained on, nobody knows what the model would say.
+func (l *Listener) Knows(app string, encrypted bool) bool {
+	return encrypted || app == "unknown" || slices.Contains(l.f.shape.Apps, app)
+}
+
 // Listen implements behavior.Listener.
 func (l *Listener) Listen(h *behavior.Heard, s *behavior.Session) bool {
 	*h = behavior.Heard{Labels: h.Labels[:0], Segments: h.Segments[:0], Embedding: h.Embedding[:0]}
@@ -49,8 +55,7 @@ func (l *Listener) segments(to []behavior.Segment, s *sequence.Sequence, logits 
 	c := &l.m.Calibration
 	l.states = l.states[:0]
 	for i := range logits.Messages {
-		l.posterior64 = Softmax(logits.StateRow(i), c.State, l.posterior64)
-		l.states = append(l.states, l.posterior64...)
+		l.states = appendLogSoftmax(l.states, logits.StateRow(i), c.State)
 	}
 	if l.decoder == nil {
 		l.decoder = &segment.Decoder{States: l.f.shape.States, Transition: c.Transition}

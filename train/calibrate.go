@@ -132,7 +132,29 @@ func (a *answered) fit() model.Platt {
 			break
 		}
 	}
-	return model.Platt{Scale: min(max(scale, 0.05), 20), Offset: min(max(offset, -20), 20), Threshold: 0.5}
+	p := model.Platt{Scale: min(max(scale, 0.05), 20), Offset: min(max(offset, -20), 20)}
+	p.Threshold = a.threshold(&p)
+	return p
+}
+
+const (
+	tellEnough               = 10 // positives from which on a threshold is fitted
+	tellLeast, tellMost      = 0.2, 0.8
+	tellUnlessThereAreEnough = 0.5
+)
+
+// threshold is the probability from which on the label is best told, by F1.
+func (a *answered) threshold(p *model.Platt) float64 {
+	list := make([]metric.Scored, len(a.x))
+	for i, x := range a.x {
+		list[i] = metric.Scored{Score: p.P(float32(x)), Positive: a.y[i]}
+	}
+	r := metric.Rank(list)
+	if r.Positives() < tellEnough {
+		return tellUnlessThereAreEnough
+	}
+	best, _ := r.BestF1()
+	return min(max(best, tellLeast), tellMost)
 }
 
 func softmaxAt(logits []float64, temperature float64) []float64 {

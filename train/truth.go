@@ -19,7 +19,7 @@ const Unknown = -1
 type Targets struct {
 	States  []int32   // of each message, an index of States or Unknown
 	Begins  []float32 // of each message: 1 if a state begins with it, 0 if not, NaN if unknown
-	Labels  []float32 // of each of Labels: 1 if it holds, 0 if not; all NaN if unknown
+	Labels  []float32 // of each of Labels: 1 if it holds, 0 if not, NaN if unknown
 	Control int32     // an index of Controls, or Unknown
 	Layers  int32     // 0 if nothing is inside, 1 if something is, or Unknown
 	App     int32     // an index of the data's Apps, or Unknown
@@ -66,6 +66,10 @@ func targets(run *corpus.Run, s *corpus.Session, q *sequence.Sequence) (t Target
 	} else if len(s.Flow.Labels) > 0 {
 		for _, l := range s.Flow.Labels {
 			t.Labels[l-1] = 1
+		}
+		if slices.Contains(s.Flow.Labels, label.BruteForce) {
+			// Most guesses are refused as well; which ones the truth does not say.
+			t.Labels[label.LoginFailed-1] = float32(math.NaN())
 		}
 		t.Control, t.Layers = control(s.Flow.Labels), layers(s.Flow.Labels)
 		if s.Reversed {

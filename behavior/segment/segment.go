@@ -36,9 +36,9 @@ type Decoder struct {
 // MaxStates is how many states a Decoder may have.
 const MaxStates = 255
 
-// Decode appends the segments of a session to a list. p holds the probabilities of
-// the states of each message, row after row; there may be fewer rows than
-// messages: what comes after the last row is left out.
+// Decode appends the segments of a session to a list. p holds the logarithms of
+// the probabilities of the states of each message, row after row; there may be
+// fewer rows than messages: what comes after the last row is left out.
 func (d *Decoder) Decode(to []behavior.Segment, messages []sequence.Message, p []float64) []behavior.Segment {
 	states := len(d.States)
 	n := min(len(messages), len(p)/states)
@@ -84,7 +84,7 @@ func (d *Decoder) viterbi(messages []sequence.Message, p []float64) {
 	d.score, d.next = resize(d.score, states), resize(d.next, states)
 	d.back, d.path = resize(d.back, n*states), resize(d.path, n)
 	for s := range states {
-		d.score[s] = logOf(p[s])
+		d.score[s] = max(p[s], least)
 	}
 	for i := 1; i < n; i++ {
 		d.advance(i, apart(messages, i) >= QuietAfter, p[i*states:][:states])
@@ -104,24 +104,30 @@ func (d *Decoder) viterbi(messages []sequence.Message, p []float64) {
 // advance goes on to message i; after quiet any state is as likely as any.
 func (d *Decoder) advance(i int, quiet bool, p []float64) {
 	states := len(d.States)
-	for s := range states {
-		best, from := math.Inf(-1), 0
-		for b := range states {
-			v := d.score[b]
+	score, next, back := d.score[:states], d.next[:states], d.back[i*states:][:states]
+	for s := range next {
+		next[s] = math.Inf(-1)
+	}
+	for b, v := range score {
+		row := d.Transition[b*states:][:states]
+		for s := range next {
+			w := v
 			if !quiet {
-				v += d.Transition[b*states+s]
+				w += row[s]
 			}
-			if v > best {
-				best, from = v, b
+			if w > next[s] {
+				next[s], back[s] = w, uint8(b)
 			}
 		}
-		d.next[s] = best + evidence*logOf(p[s])
-		d.back[i*states+s] = uint8(from)
+	}
+	for s := range next {
+		next[s] += evidence * max(p[s], least)
 	}
 	d.score, d.next = d.next, d.score
 }
 
-func logOf(p float64) float64 { return math.Log(max(p, 1e-9)) }
+// least is the least logarithm of a probability that counts.
+const least = -20
 
 // segment describes messages that are in one state.
 func (d *Decoder) segment(messages []sequence.Message, p []float64, state int) behavior.Segment {
@@ -129,7 +135,7 @@ func (d *Decoder) segment(messages []sequence.Message, p []float64, state int) b
 	for i := range messages {
 		m := &messages[i]
 		s.To = max(s.To, end(m))
-		s.P += p[i*len(d.States)+state] / float64(len(messages))
+		s.P += math.Exp(p[i*len(d.States)+state]) / float64(len(messages))
 		if m.Dir == session.Orig {
 			s.Orig += uint64(m.Bytes)
 		} else {

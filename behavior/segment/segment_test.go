@@ -49,7 +49,7 @@ func script(text string) (messages []sequence.Message, p []float64) {
 			key = 0.3
 		}
 		messages = append(messages, sequence.Message{Time: at, Dir: session.Orig, Bytes: 10})
-		p = append(p, key, 1-key)
+		p = append(p, math.Log(key), math.Log(1-key))
 		at += second / 10
 	}
 	return messages, p

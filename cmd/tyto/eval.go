@@ -20,7 +20,7 @@ import (
 
 var evalCommand = command{
 	name:  "eval",
-	usage: "eval [CORPUS] [--splits S1,S2/0,…] [-o DIR] [--steps N] [--seed N] [--no-baselines] [--again] | eval --report DIR",
+	usage: "eval [CORPUS] [--splits S1,S2/0,…] [-o DIR] [--steps N] [--seed N] [--no-baselines] [--again] | eval --report DIR | eval --outside CAPTURES [--model FILE] [-o DIR]",
 	short: "train on what each split leaves and measure on what it holds back, beside baselines; DIR gets a file for each fold and README.md",
 	run:   evaluate,
 }
@@ -31,6 +31,8 @@ type evaluation struct {
 	splits      []string
 	out         string
 	report      string
+	outside     string
+	model       string
 	noBaselines bool
 	again       bool
 	options     train.Options
@@ -44,6 +46,8 @@ func parseEval(args []string) (v evaluation, err error) {
 	fs.StringVar(&splits, "splits", splits, "")
 	fs.StringVar(&v.out, "o", "docs/eval", "")
 	fs.StringVar(&v.report, "report", "", "")
+	fs.StringVar(&v.outside, "outside", "", "")
+	fs.StringVar(&v.model, "model", "", "")
 	fs.Uint64Var(&v.options.Seed, "seed", v.options.Seed, "")
 	fs.IntVar(&v.options.Steps, "steps", v.options.Steps, "")
 	fs.BoolVar(&v.noBaselines, "no-baselines", false, "")
@@ -72,6 +76,9 @@ func evaluate(ctx context.Context, c *cli, args []string) error {
 	}
 	if v.report != "" {
 		return writeReport(c, v.report)
+	}
+	if v.outside != "" {
+		return evaluateOutside(ctx, c, &v)
 	}
 	runs, err := readCorpus(v.corpus)
 	if err != nil {
@@ -118,7 +125,14 @@ func (v *evaluation) fold(ctx context.Context, c *cli, d *train.Data, s corpus.S
 		Split: s.Name, Doc: s.Doc, Commit: revision(), TrainedRuns: trained.Runs, Runs: test.Runs, Sessions: len(test.Examples),
 		Command: fmt.Sprintf("tyto eval %s --splits %s --seed %d --steps %d", v.corpus, s.Name, o.Seed, o.Steps),
 	}
-	f.Results = append(f.Results, eval.Score("tyto", test, eval.Hear(m, test), nil))
+	answers := eval.Hear(m, test)
+	f.Results = append(f.Results, eval.Score("tyto", test, answers, thresholds(m)))
+	if err := f.Write(v.out); err != nil { // a run that is cut keeps this
+		return err
+	}
+	if err := eval.Draw(v.out, &f, test, answers); err != nil {
+		return err
+	}
 	fmt.Fprintf(c.stderr, "%s: trained and measured in %s\n", s.Name, time.Since(began).Round(time.Second))
 	if !v.noBaselines {
 		f.Results = append(f.Results, eval.Baselines(trained, test, o.Seed, func(what string) { fmt.Fprintf(c.stderr, "%s: %s\n", s.Name, what) })...)
@@ -148,4 +162,12 @@ func writeReport(c *cli, dir string) error {
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s: %d folds\n", path, len(folds))
 	return err
+}
+
+// thresholds are those from which on a model tells labels.
+func thresholds(m *model.Model) (list []float64) {
+	for _, p := range m.Calibration.Labels {
+		list = append(list, p.Threshold)
+	}
+	return list
 }
