@@ -34,8 +34,12 @@ const MaxScores = 200
 type Platt struct {
 	Scale  float64 `json:"scale"`
 	Offset float64 `json:"offset"`
-	// Threshold is the least p at which the label is told.
+	// Threshold is the p from which on the label holds rather than not, by F1 where
+	// labels are as frequent as in the data.
 	Threshold float64 `json:"threshold"`
+	// Tell is the p from which on the label is told: elsewhere most labels are much
+	// rarer, and it must seldom be told in vain.
+	Tell float64 `json:"tell"`
 }
 
 // P returns the probability of a logit.
@@ -48,7 +52,7 @@ func (p Platt) P(logit float32) float64 {
 func Uncalibrated(s *Shape) Calibration {
 	c := Calibration{State: 1, Control: 1, Layers: 1, App: 1, Scores: make([][]float64, len(s.Apps)), Transition: make([]float64, len(s.States)*len(s.States))}
 	for range s.Labels {
-		c.Labels = append(c.Labels, Platt{Scale: 1, Threshold: 0.5})
+		c.Labels = append(c.Labels, Platt{Scale: 1, Threshold: 0.5, Tell: 0.5})
 	}
 	return c
 }
@@ -64,8 +68,8 @@ func (c *Calibration) check(s *Shape) error {
 			len(c.Labels), len(c.Scores), len(c.Transition), len(s.Labels), len(s.Apps), len(s.States))
 	}
 	for _, p := range c.Labels {
-		if !(math.Abs(p.Scale) <= 100 && math.Abs(p.Offset) <= 100 && p.Threshold >= 0 && p.Threshold <= 1) {
-			return fmt.Errorf("calibration %+v of a label: want numbers of at most 100 and a threshold of 0 to 1", p)
+		if !(math.Abs(p.Scale) <= 100 && math.Abs(p.Offset) <= 100 && p.Threshold >= 0 && p.Threshold <= 1 && p.Tell >= 0 && p.Tell <= 1) {
+			return fmt.Errorf("calibration %+v of a label: want numbers of at most 100 and thresholds of 0 to 1", p)
 		}
 	}
 	for _, scores := range c.Scores {

@@ -14,9 +14,10 @@ import (
 const LeadAfter = 60e6
 
 // Knows implements behavior.Listener: of a protocol that can be read, and that no
-// session of was trained on, nobody knows what the model would say.
+// session of was trained on, nobody knows what the model would say. Of HTTP that
+// can be read the corpus has little but what proxies and tunnels make of it.
 func (l *Listener) Knows(app string, encrypted bool) bool {
-	return encrypted || app == "unknown" || slices.Contains(l.f.shape.Apps, app)
+	return encrypted || app == "unknown" || app != "http" && slices.Contains(l.f.shape.Apps, app)
 }
 
 // Listen implements behavior.Listener.
@@ -28,7 +29,7 @@ func (l *Listener) Listen(h *behavior.Heard, s *behavior.Session) bool {
 	}
 	shape, c := &l.f.shape, &l.m.Calibration
 	for i, v := range logits.Labels {
-		if p := c.Labels[i].P(v); p >= c.Labels[i].Threshold {
+		if p := c.Labels[i].P(v); p >= c.Labels[i].Tell {
 			h.Labels = append(h.Labels, behavior.Label{Name: shape.Labels[i], P: p})
 		}
 	}

@@ -40,26 +40,28 @@ func (o *output) writeGraph() error {
 	if len(o.streams) == 0 || o.streams[0].schema != nil {
 		return nil
 	}
-	write := func(r protocol.Record) error {
-		e := record.Encoder{Buf: o.scratch[:0]}
-		e.Begin(r.Schema())
-		r.Append(&e)
-		e.End()
-		o.scratch = e.Buf
-		if _, err := o.writers[0].Write(e.Buf); err != nil {
-			return fmt.Errorf("write records: %w", err)
-		}
-		return nil
-	}
 	for x := range o.graph.Entities() {
-		if err := write(x); err != nil {
+		if err := o.writeRecord(x); err != nil {
 			return err
 		}
 	}
 	for x := range o.graph.Relations() {
-		if err := write(x); err != nil {
+		if err := o.writeRecord(x); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// writeRecord writes a record that is about no session as a JSON line.
+func (o *output) writeRecord(r protocol.Record) error {
+	e := record.Encoder{Buf: o.scratch[:0]}
+	e.Begin(r.Schema())
+	r.Append(&e)
+	e.End()
+	o.scratch = e.Buf
+	if _, err := o.writers[0].Write(e.Buf); err != nil {
+		return fmt.Errorf("write records: %w", err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package sensor
 import (
 	"net/netip"
 
+	"tyto/detection"
 	"tyto/entity"
 	"tyto/internal/intern"
 	"tyto/internal/record"
@@ -48,15 +49,20 @@ type lane struct {
 	scratch []byte
 	open    []hole       // what the record being written lacks
 	latest  []identified // by stream
+	sheets  *sheets      // nil if nobody detects
+	hearing *hearing     // nil if nobody listens
 	carrier bool         // its sessions are those of tunnels
 	counts  counts
 	names   intern.Strings
+	loose   loose               // nil unless frames are kept
+	series  int                 // stream of series records, or noStream
+	text    []byte              // of one
 	marks   map[session.UID]int // anomalies told, of sessions that are Marked
 }
 
 // counts are a lane's parts of the stats record.
 type counts struct {
-	sessions, records, anomalies, shedRecords uint64
+	sessions, records, anomalies, shedRecords, heard uint64
 }
 
 // stream is one output: the JSON lines, or one log.
@@ -76,6 +82,7 @@ type chunk struct {
 	expectations []expectation
 	unnamed      []unnamed
 	facts        []entity.Fact
+	sessions     []detection.Session
 	full         [][]byte // pieces before it
 	spare        [][]byte
 }
@@ -96,6 +103,7 @@ const (
 	expectationEntry
 	unnamedEntry
 	factEntry
+	sessionEntry
 )
 
 const (
@@ -116,6 +124,8 @@ func (c *chunk) reset() {
 	c.entries = c.entries[:0]
 	clear(c.answers)
 	clear(c.facts)
+	clear(c.sessions)
+	c.sessions = c.sessions[:0]
 	c.facts = c.facts[:0]
 	c.answers, c.expectations, c.unnamed, c.holes = c.answers[:0], c.expectations[:0], c.unnamed[:0], c.holes[:0]
 }
@@ -195,6 +205,9 @@ func (l *lane) Record(f *protocol.Flow, r protocol.Record) {
 	if l.reader != nil {
 		l.learn(l.reader.Record(l.chunk.facts, f.Session, f.Now, r))
 	}
+	if l.sheets != nil {
+		l.sheets.record(f.Session, f.Now, r)
+	}
 	if len(l.streams) == 0 {
 		return
 	}
@@ -238,10 +251,13 @@ func (l *lane) observe(s *session.Session, o protocol.Observation, now int64) {
 	if l.reader != nil {
 		l.learn(l.reader.Observe(l.chunk.facts, s, now, &o))
 	}
+	if l.sheets != nil {
+		l.sheets.observe(s, &o, now)
+	}
 	note, msg := "", ""
 	switch o.Kind {
 	case protocol.DomainName:
-		if len(l.streams) > 0 {
+		if len(l.streams) > 0 || l.sheets != nil {
 			l.chunk.answers = append(l.chunk.answers, answer{resolution{s.Orig, o.Addr}, l.names.Clone(o.Value), now})
 			l.chunk.tell(l.key, answerEntry)
 		}
@@ -284,7 +300,10 @@ func (l *lane) expect(o protocol.Observation, now int64) {
 type handler struct{ *lane }
 
 func (h handler) Data(s *session.Session, dir session.Direction, data []byte, now int64) bool {
-	return h.engine.Data(s, dir, data, now)
+	h.loose.note(s)
+	more := h.engine.Data(s, dir, data, now)
+	h.hearing.note(s, dir, data)
+	return more
 }
 
 func (h handler) Gap(s *session.Session, dir session.Direction, n int, now int64) bool {
@@ -298,10 +317,12 @@ func (h handler) Anomaly(s *session.Session, name string, now int64) {
 func (h handler) Ended(s *session.Session, now int64) {
 	l := h.lane
 	l.engine.Close(s, s.Last)
+	l.listen(s)
 	f := l.engine.Flow(s)
 	l.counts.sessions++
 	if l.summary != nil {
 		l.summary.session(l.set, s, f)
+		l.summarize(s, f)
 		if nameable(s) {
 			l.chunk.unnamed = append(l.chunk.unnamed, unnamed{s.Tuple, s.First, s.Last, volume(s), counted(s)})
 			l.chunk.tell(l.key, unnamedEntry)
@@ -314,9 +335,15 @@ func (h handler) Ended(s *session.Session, now int64) {
 	if l.reader != nil && !l.carrier {
 		l.learnSession(s, f)
 	}
+	if l.sheets != nil && !l.carrier {
+		l.detect(s, f)
+	}
 	if len(l.streams) > 0 {
 		l.writeSession(s, f)
+		l.writeSegments(s)
 	}
+	l.writeSeries(s)
+	l.loose.forget(s)
 	if l.ended != nil {
 		l.ended(s, &l.pool)
 	}

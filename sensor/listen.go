@@ -38,7 +38,6 @@ type hearing struct {
 	first    map[session.UID]*beginnings
 	heard    behavior.Heard
 	ok       bool // heard is of the session that is being told
-	text     []byte
 }
 
 // beginnings are the first bytes of a session that was not recognised yet.

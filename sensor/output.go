@@ -22,8 +22,11 @@ type output struct {
 	set     *protocol.Set
 	places  []place // by worker
 	scratch []byte
+	series  int // stream of series records, or noStream
 
 	graph     *entity.Graph // nil for none
+	judge     *judge        // nil if nobody detects
+	home      networks
 	names     resolved
 	announced expected
 	named     map[namedKey]*Volume // sessions that announcements named, for the Summary
@@ -51,23 +54,30 @@ func Schemas(set *protocol.Set) []*record.Schema {
 		}
 	}
 	slices.SortStableFunc(kinds, func(a, b *record.Schema) int { return strings.Compare(a.Kind, b.Kind) })
-	return append([]*record.Schema{SessionSchema, AnomalySchema, NoticeSchema, StatsSchema, entity.EntitySchema, entity.RelationSchema}, kinds...)
+	return append([]*record.Schema{SessionSchema, AnomalySchema, NoticeSchema, StatsSchema, entity.EntitySchema, entity.RelationSchema, SegmentSchema, DetectionSchema, CaseSchema, SeriesSchema}, kinds...)
 }
 
 // place is how far a chunk is written.
 type place struct {
-	next                                     int // entry
-	answer, expectation, unnamed, hole, fact int // the next of each
-	piece, from                              uint32
+	next                                              int // entry
+	answer, expectation, unnamed, hole, fact, session int // the next of each
+	piece, from                                       uint32
 }
 
 const writerBytes = 256 << 10
 
 func newOutput(c Config) *output {
-	o := &output{logs: c.Logs, set: c.Set, graph: c.Graph, names: newResolved(c.Memory), announced: newExpected(), named: make(map[namedKey]*Volume)}
+	o := &output{logs: c.Logs, set: c.Set, graph: c.Graph, judge: newJudge(c.Detectors), home: c.Home, names: newResolved(c.Memory), announced: newExpected(), named: make(map[namedKey]*Volume)}
 	if c.JSON != nil {
 		o.streams = append(o.streams, stream{format: record.JSON})
 		o.writers = append(o.writers, bufio.NewWriterSize(c.JSON, writerBytes))
+		o.closers = append(o.closers, nil)
+	}
+	o.series = noStream
+	if c.Series != nil {
+		o.series = len(o.streams)
+		o.streams = append(o.streams, stream{schema: SeriesSchema, format: record.JSON})
+		o.writers = append(o.writers, bufio.NewWriterSize(c.Series, writerBytes))
 		o.closers = append(o.closers, nil)
 	}
 	if c.Logs == nil {
@@ -130,6 +140,10 @@ func (o *output) writeKey(c *chunk, p *place, key uint64) error {
 				o.graph.Add(&c.facts[p.fact])
 				p.fact++
 			}
+			continue
+		case sessionEntry:
+			o.judgeSession(&c.sessions[p.session])
+			p.session++
 			continue
 		case unnamedEntry:
 			o.name(&c.unnamed[p.unnamed])
@@ -214,6 +228,9 @@ func (o *output) close() error {
 	var err error
 	if o.graph != nil {
 		err = o.writeGraph()
+	}
+	if o.judge != nil && err == nil {
+		err = o.writeJudgement()
 	}
 	if e := o.flush(); err == nil {
 		err = e

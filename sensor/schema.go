@@ -28,7 +28,10 @@ var SessionSchema = record.New("session", "conn", "A two-way conversation betwee
 	record.Field{Name: "community_id", Type: record.String, Doc: "Community ID version 1 with seed 0."},
 	record.Field{Name: "app", Type: record.String, Doc: "What the session is, whatever the port: the most specific name known, or unknown. A session that stays unknown is named as another session announced it (ftp-data)."},
 	record.Field{Name: "app_p", Type: record.Double, Doc: "Probability that app is right; not given for unknown."},
-	record.Field{Name: "layers", Type: record.Count, Doc: "How many tunnels the session came out of."},
+	record.Field{Name: "layers", Type: record.Count, Doc: "How many tunnels: those it came out of, and one if another connection was heard inside it."},
+	record.Field{Name: "labels", Type: record.String, Doc: "List of {name, p}: what the session is about, as it is heard; names of docs/labels.md, the likeliest first."},
+	record.Field{Name: "control", Type: record.Enum, Doc: "Who leads, whose messages make the other side act: orig, resp, both or none; heard."},
+	record.Field{Name: "control_p", Type: record.Double, Doc: "Probability that control is right."},
 	record.Field{Name: "encrypted", Type: record.Bool, Doc: "Whether the content cannot be read."},
 	record.Field{Name: "domain", Type: record.String, Doc: "Name the responder was reached by."},
 	record.Field{Name: "domain_source", Type: record.Enum, Doc: "Where the name is from: sni, http, cert, or dns (resolved by the originator, else by any client before)."},
@@ -155,15 +158,24 @@ func (l *lane) appendSession(e *record.Encoder, s *session.Session, f *protocol.
 	e.Uint(uint64(s.Proto))
 	l.scratch = s.Tuple.AppendCommunityID(l.scratch[:0])
 	e.Raw(l.scratch)
-	if lacking {
-		l.lack(e, s, appHole)
+	heard := l.heardOf()
+	byEar := s.App == protocol.Unknown && heard != nil && heard.AppP >= heardApp
+	switch {
+	case byEar:
+		e.Str(heard.App)
+	default:
+		if lacking {
+			l.lack(e, s, appHole)
+		}
+		e.Str(set.AppName(s.App))
 	}
-	e.Str(set.AppName(s.App))
 	domain, source := "", ""
 	if f != nil {
 		domain, source = f.Domain()
 	}
 	switch {
+	case byEar:
+		e.Float(heard.AppP)
 	case s.App == protocol.Unknown:
 		e.Unset()
 	case s.Flags&session.Guessed == 0:
@@ -171,11 +183,8 @@ func (l *lane) appendSession(e *record.Encoder, s *session.Session, f *protocol.
 	default:
 		e.Float(0.8)
 	}
-	if s.Parent.IsZero() {
-		e.Uint(0)
-	} else {
-		e.Uint(1)
-	}
+	e.Uint(l.layers(s))
+	l.appendHeard(e)
 	e.Bool(s.Flags&session.Encrypted != 0)
 	if domain == "" && !s.Resp.IsMulticast() {
 		l.lack(e, s, domainHole)

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"tyto/behavior"
+	"tyto/detection"
 	"tyto/entity"
 	"tyto/internal/record"
 	"tyto/packet"
@@ -46,10 +48,24 @@ type Config struct {
 	// Graph takes what is learnt of entities; nil for none. Its entities and
 	// relations are written as records at the end.
 	Graph *entity.Graph
+	// Detectors are told every session that is over, in the order of packets; what
+	// they find is written as records at the end. They are used once.
+	Detectors []detection.Detector
 	// Ended is called with every session when it is over, and with the pool that
 	// holds its series; both are valid until it returns. Workers call it at the
 	// same time, each for its own sessions. It may be nil.
 	Ended func(*session.Session, *session.Pool)
+	// Keep is called with every frame in order, with the session its packet is of
+	// (zero: none) and those of the tunnels it came out of, innermost first. The
+	// frame and the list are valid until it returns; calls do not overlap. Nil
+	// costs nothing.
+	Keep func(f *packet.Frame, own session.UID, carriers []session.UID) error
+	// Series takes the series of sessions, as JSON lines of SeriesSchema; nil for
+	// none.
+	Series io.Writer
+	// Listener makes a listener for each worker: what it hears is told in session
+	// and segment records. Nil for none.
+	Listener func() behavior.Listener
 	// Strict lets mistakes of analyzers panic, for tests.
 	Strict bool
 }
@@ -74,6 +90,8 @@ type Progress struct {
 type Result struct {
 	Stats   Stats
 	Summary *Summary // nil unless asked for
+	// Judgement is what detectors found, nil without any.
+	Judgement *Judgement
 }
 
 // Stats are the figures of the stats record.
@@ -96,6 +114,8 @@ type job struct {
 	hashes  []uint64
 	lanes   []uint8       // laneOf each hash: all that other workers need to read
 	parents []session.UID // empty unless some packet came out of a tunnel
+	uids    []session.UID // the packets' sessions, if frames are kept
+	nested  []nested      // what carried parents, if frames are kept
 	ticks   []tick
 	flush   bool // the source is over: end the sessions of step
 	step    int
@@ -157,11 +177,12 @@ func Run(ctx context.Context, src packet.Source, c Config, progress *Progress) (
 		for j := range ordered {
 			<-j.ready
 			if writeErr == nil {
-				writeErr = e.out.write(j, len(ordered) == 0)
+				writeErr = e.keep.beside(j, func() error { return e.out.write(j, len(ordered) == 0) })
 				failed.Store(writeErr != nil)
 			}
 			free <- j
 		}
+		e.keep.close()
 		if err := e.out.close(); writeErr == nil {
 			writeErr = err
 		}
@@ -224,16 +245,27 @@ type engine struct {
 	stats    Stats
 	seconds  int64 // packet time of the latest tick, in seconds
 	out      *output
-	lastSeen uint64 // datagrams reassembled so far
+	keep     *keeper // nil for none
+	lastSeen uint64  // datagrams reassembled so far
 }
 
 func newEngine(c Config, workers int) *engine {
-	e := &engine{workers: workers, out: newOutput(c)}
+	e := &engine{workers: workers, out: newOutput(c), keep: newKeeper(c)}
 	ports := serverPorts(c.Set)
-	newLane := func(memory int) *lane {
+	newLane := func(memory int, ear behavior.Listener) *lane {
 		l := &lane{set: c.Set, home: c.Home, ended: c.Ended, streams: e.out.streams, latest: make([]identified, len(e.out.streams)), marks: make(map[session.UID]int)}
 		if c.Graph != nil {
 			l.reader = new(entity.Reader)
+		}
+		if c.Keep != nil {
+			l.loose = make(loose)
+		}
+		if ear != nil {
+			l.hearing = newHearing(ear)
+		}
+		l.series = e.out.series
+		if len(c.Detectors) > 0 {
+			l.sheets = newSheets()
 		}
 		if c.Summary {
 			l.summary = newSummary(c.Home)
@@ -245,10 +277,16 @@ func newEngine(c Config, workers int) *engine {
 	}
 	// The budget is divided unevenly: 14/16 for the lanes, one for tunnels and one
 	// for names.
-	for i := range e.lanes {
-		e.lanes[i] = newLane(c.Memory / 16 * 14 / lanes)
+	ears := make([]behavior.Listener, workers) // a worker's lanes share one
+	if c.Listener != nil {
+		for i := range ears {
+			ears[i] = c.Listener()
+		}
 	}
-	e.tunnels = newLane(c.Memory / 16)
+	for i := range e.lanes {
+		e.lanes[i] = newLane(c.Memory/16*14/lanes, ears[i%workers])
+	}
+	e.tunnels = newLane(c.Memory/16, nil)
 	e.tunnels.carrier = true
 	return e
 }
@@ -264,6 +302,9 @@ func (e *engine) prepare(j *job) {
 	}
 	j.packets, j.hashes, j.lanes = j.packets[:n], j.hashes[:n], j.lanes[:n]
 	j.parents, j.ticks = j.parents[:0], j.ticks[:0]
+	if e.keep != nil {
+		j.own(n)
+	}
 	own := &j.chunks[len(j.chunks)-1]
 	own.reset()
 	e.tunnels.chunk = own
@@ -321,6 +362,7 @@ func (e *engine) prepare(j *job) {
 // carriers follows the sessions of the tunnels a packet came out of.
 func (e *engine) carriers(j *job, i int, p *packet.Packet) {
 	var parent session.UID
+	var around [packet.MaxOuters]session.UID
 	l := e.tunnels
 	l.key = packetKey(i, lanes)
 	for k := 0; k < int(p.NOuters); k++ {
@@ -335,6 +377,7 @@ func (e *engine) carriers(j *job, i int, p *packet.Packet) {
 		key := session.Tuple{Orig: c.Src, Resp: c.Dst, OrigPort: c.SrcPort, RespPort: c.DstPort, Proto: c.Proto}
 		if s, ok := l.tracker.Has(key, hash); ok {
 			parent = s.UID
+			around[k] = parent
 			if s.App == protocol.Unknown {
 				if app, ok := l.set.AppIndex(tunnelApp(o.Kind)); ok {
 					s.App = app
@@ -351,6 +394,9 @@ func (e *engine) carriers(j *job, i int, p *packet.Packet) {
 		clear(j.parents)
 	}
 	j.parents[i] = parent
+	if e.keep != nil {
+		j.nest(i, parent, around[:p.NOuters])
+	}
 }
 
 // tickKey and packetKey place output within a job: by packet, what the passing
@@ -396,6 +442,9 @@ func (e *engine) work(w int, j *job) {
 			continue
 		}
 		l.packet(p, j.hashes[i], parent)
+		if e.keep != nil {
+			j.uids[i] = l.uidOf(p, j.hashes[i])
+		}
 	}
 	if j.flush {
 		for n := w; n < lanes; n += e.workers {
@@ -450,6 +499,12 @@ func (e *engine) result() *Result {
 	}
 	if r.Summary != nil {
 		r.Summary.announced(e.out)
+	}
+	if j := e.out.judge; j != nil {
+		r.Judgement = &j.result
+		for _, l := range append(e.lanes[:], e.tunnels) {
+			r.Judgement.Blind += l.sheets.dropped
+		}
 	}
 	return r
 }

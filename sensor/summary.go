@@ -24,7 +24,8 @@ type Summary struct {
 	Devices  map[packet.Addr]*Device
 	Names    map[packet.Addr][]string // domains that addresses were resolved from, at most maxAliases of each
 	Findings map[FindingKey]*Finding
-	Overflow uint64 // facts for which there was no room
+	Inside   []Inside // sessions worth a look at what was heard in them, at most maxInside, the most interesting first
+	Overflow uint64   // facts for which there was no room
 
 	home     networks
 	logins   map[loginKey]*logins
@@ -443,6 +444,9 @@ func (m *Summary) link(p *packet.Packet) {
 // merge adds what another Summary found.
 func (m *Summary) merge(o *Summary) {
 	m.Overflow += o.Overflow
+	for _, in := range o.Inside {
+		m.keep(in)
+	}
 	for app, v := range o.Apps {
 		if m.Apps[app] == nil {
 			m.Apps[app] = new(Volume)

@@ -133,28 +133,33 @@ func (a *answered) fit() model.Platt {
 		}
 	}
 	p := model.Platt{Scale: min(max(scale, 0.05), 20), Offset: min(max(offset, -20), 20)}
-	p.Threshold = a.threshold(&p)
+	p.Threshold, p.Tell = a.thresholds(&p)
 	return p
 }
 
 const (
-	tellEnough               = 10 // positives from which on a threshold is fitted
-	tellLeast, tellMost      = 0.2, 0.8
-	tellUnlessThereAreEnough = 0.5
+	enough               = 10 // positives from which on thresholds are fitted
+	fewest, most         = 0.2, 0.8
+	unlessThereAreEnough = 0.5
+	// toldInVain is how often a label may be told of sessions it does not hold of.
+	toldInVain = 0.005
+	mostToTell = 0.98
 )
 
-// threshold is the probability from which on the label is best told, by F1.
-func (a *answered) threshold(p *model.Platt) float64 {
+// thresholds are the probabilities from which on the label holds, by F1, and from
+// which on it is told, by how seldom it may be told in vain.
+func (a *answered) thresholds(p *model.Platt) (holds, tell float64) {
 	list := make([]metric.Scored, len(a.x))
 	for i, x := range a.x {
 		list[i] = metric.Scored{Score: p.P(float32(x)), Positive: a.y[i]}
 	}
 	r := metric.Rank(list)
-	if r.Positives() < tellEnough {
-		return tellUnlessThereAreEnough
+	holds = unlessThereAreEnough
+	if r.Positives() >= enough {
+		best, _ := r.BestF1()
+		holds = min(max(best, fewest), most)
 	}
-	best, _ := r.BestF1()
-	return min(max(best, tellLeast), tellMost)
+	return holds, min(max(r.At(toldInVain).Threshold, 0.5), mostToTell)
 }
 
 func softmaxAt(logits []float64, temperature float64) []float64 {

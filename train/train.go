@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"time"
 
 	"tyto/model"
 	"tyto/nn"
@@ -34,10 +33,10 @@ type Options struct {
 
 // Progress is how far training is.
 type Progress struct {
+	First       int // the step that this training went on from
 	Step, Steps int
 	Loss        float64 // mean over the steps since the last report
-	Messages    float64 // a second
-	Left        time.Duration
+	Messages    int     // seen since First
 }
 
 // Defaults returns the options that the shipped model is trained with.
@@ -65,7 +64,7 @@ func Train(ctx context.Context, d *Data, o Options) (*model.Network, error) {
 	}
 	r := run{
 		options: o, network: model.NewNetwork(o.ShapeFor(d), o.Seed), drawer: newDrawer(d), columns: stateWeights(d),
-		parts: make([]part, shards), variers: make([]varier, shards), slots: make([]slot, o.Sessions), began: time.Now(),
+		parts: make([]part, shards), variers: make([]varier, shards), slots: make([]slot, o.Sessions),
 	}
 	r.trainer = nn.NewTrainer(r.network.Params, shards)
 	r.trainer.Seed, r.trainer.Clip, r.trainer.Adam.Decay = o.Seed, 1, o.Decay
@@ -101,7 +100,7 @@ type run struct {
 	batch   batch
 	step    int
 
-	began    time.Time // of this process; only for Progress
+	// Only for Progress.
 	loss     float64
 	reported int
 	messages int
@@ -160,11 +159,7 @@ func (r *run) report(first int) {
 	if r.options.Progress == nil || done%reportEvery != 0 && done != r.options.Steps {
 		return
 	}
-	took := time.Since(r.began)
-	r.options.Progress(Progress{
-		Step: done, Steps: r.options.Steps, Loss: r.loss / float64(done-max(r.reported, first)), Messages: float64(r.messages) / took.Seconds(),
-		Left: took * time.Duration(r.options.Steps-done) / time.Duration(done-first),
-	})
+	r.options.Progress(Progress{First: first, Step: done, Steps: r.options.Steps, Loss: r.loss / float64(done-max(r.reported, first)), Messages: r.messages})
 	r.loss, r.reported = 0, done
 }
 

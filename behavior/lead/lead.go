@@ -11,6 +11,7 @@ package lead
 
 import (
 	"math"
+	"slices"
 
 	"tyto/behavior"
 	"tyto/sequence"
@@ -27,7 +28,7 @@ const (
 	echoWithin = 250e6  // ns until a key is echoed; more where round trips are long
 	keyRun     = 4      // keys in a row that make a run
 	lineQuiet  = 500e6  // ns before a command
-	burstGap   = 2e9    // ns between leads of one burst, at most
+	burstGap   = 1e9    // ns between leads of one burst, at most
 )
 
 // MaxBursts is how many bursts are kept of a side; those after are counted only.
@@ -46,7 +47,10 @@ type Measure struct {
 	Keys     [2]int // small leads in runs, each answered by a small message at once
 	Commands [2]int // leads of up to a line after half a second, answered by more than they had
 	// Gaps are mean and standard deviation of the time between commands, in ns.
-	Gaps   [2]Moments
+	Gaps [2]Moments
+	// Rhythm is that of the time between keys of a run: fingers are uneven,
+	// machines that poll are not.
+	Rhythm [2]Moments
 	Bursts [2][]Burst
 }
 
@@ -78,47 +82,45 @@ func (m *Measure) Control() (behavior.Control, float64) {
 	return behavior.ControlBoth, math.Max(share, 1-share)
 }
 
-// Active returns which part of the time a session lasted is within a duration
-// after a burst of a side began: the chance that something else falls there.
-func (m *Measure) Active(side session.Direction, after, first, last int64) float64 {
-	if last <= first {
-		return 1
-	}
-	var covered, until int64 = 0, first
-	for _, b := range m.Bursts[side] {
-		from, to := max(b.From, until), min(b.To+after, last)
-		if to > from {
-			covered += to - from
-			until = to
-		}
-	}
-	return float64(covered) / float64(last-first)
-}
-
-// Latest returns the end of the latest lead of a side at or before a time, 0 if
-// there is none.
-func (m *Measure) Latest(side session.Direction, at int64) int64 {
-	latest := int64(0)
-	for _, b := range m.Bursts[side] {
-		if b.From > at {
-			break
-		}
-		latest = min(b.To, at)
-	}
-	return latest
-}
-
 // Of measures a session that began at a time, in ns since the epoch.
 func Of(s *sequence.Sequence, first int64) *Measure {
-	m := &meter{seq: s, first: first, quiet: max(quiet, 2*s.RTT), echo: max(echoWithin, 2*s.RTT)}
+	m := &meter{seq: s, first: first}
+	for d, delay := range delays(s) {
+		m.quiet[d] = max(quiet, 2*delay)
+		m.echo[1-d] = max(echoWithin, 2*delay)
+	}
 	for i := range s.Messages {
 		m.message(i)
 	}
 	for d := range m.Keys {
 		m.endRun(session.Direction(d))
-		m.Gaps[d] = m.gaps[d].moments()
+		m.Gaps[d], m.Rhythm[d] = m.gaps[d].moments(), m.rhythm[d].moments()
 	}
 	return &m.Measure
+}
+
+// delays returns how long each side's answers take to be seen at least: the round
+// trip, less where messages of that side follow the other's faster, so that a
+// sensor beside one side does not take the whole round trip for its delay.
+func delays(s *sequence.Sequence) (list [2]int64) {
+	if s.RTT <= quiet/2 {
+		return [2]int64{s.RTT, s.RTT}
+	}
+	var gaps [2][]int64
+	for i := 1; i < len(s.Messages); i++ {
+		a, b := &s.Messages[i-1], &s.Messages[i]
+		if a.Dir != b.Dir {
+			gaps[b.Dir] = append(gaps[b.Dir], max(b.Time-a.Time-a.Took, 0))
+		}
+	}
+	for d := range list {
+		list[d] = s.RTT
+		if n := len(gaps[d]); n > 0 {
+			slices.Sort(gaps[d])
+			list[d] = min(s.RTT, gaps[d][n/10])
+		}
+	}
+	return list
 }
 
 // meter measures on the way through a sequence.
@@ -126,11 +128,13 @@ type meter struct {
 	Measure
 	seq         *sequence.Sequence
 	first       int64
-	quiet, echo int64
-	run         [2]int // keys of the run that goes on
+	quiet       [2]int64 // before a lead of a side
+	echo        [2]int64 // until a side's key is echoed
+	run         [2]int   // keys of the run that goes on
 	lastKey     [2]int64
 	lastCommand [2]int64
 	gaps        [2]sums
+	rhythm      [2]sums
 }
 
 func (m *meter) message(i int) {
@@ -142,7 +146,7 @@ func (m *meter) message(i int) {
 		before := &m.seq.Messages[i-1]
 		since = msg.Time - before.Time - before.Took
 	}
-	if i == 0 || since < m.quiet {
+	if i == 0 || since < m.quiet[d] {
 		return
 	}
 	m.Leads[d]++
@@ -166,6 +170,8 @@ func (m *meter) key(i int, d session.Direction) {
 	gap := msg.Time - m.lastKey[d]
 	if m.lastKey[d] != 0 && (gap < keyGap || gap > keyPause) {
 		m.endRun(d)
+	} else if m.run[d] > 0 {
+		m.rhythm[d].add(float64(gap))
 	}
 	m.run[d]++
 	m.lastKey[d] = msg.Time
@@ -185,7 +191,7 @@ func (m *meter) echoed(i int, d session.Direction) bool {
 		return false
 	}
 	next := &m.seq.Messages[i+1]
-	return next.Dir != d && next.Content <= 2*smallBytes && next.Time-m.seq.Messages[i].Time <= m.echo
+	return next.Dir != d && next.Content <= 2*smallBytes && next.Time-m.seq.Messages[i].Time <= m.echo[d]
 }
 
 // answered reports whether the other side answers with more than was sent.
@@ -193,7 +199,7 @@ func (m *meter) answered(i int, d session.Direction) bool {
 	var bytes uint32
 	for k := i + 1; k < len(m.seq.Messages) && k < i+8; k++ {
 		next := &m.seq.Messages[k]
-		if next.Dir == d || next.Time-m.seq.Messages[i].Time > 4*m.echo {
+		if next.Dir == d || next.Time-m.seq.Messages[i].Time > 4*m.echo[d] {
 			break
 		}
 		bytes += next.Content

@@ -15,8 +15,11 @@ import (
 	"strings"
 	"time"
 
+	"tyto/behavior"
+	"tyto/detection/all"
 	"tyto/entity"
 	"tyto/internal/record"
+	"tyto/model"
 	"tyto/packet"
 	"tyto/packet/pcapfile"
 	"tyto/sensor"
@@ -24,7 +27,7 @@ import (
 
 var analyzeCommand = command{
 	name:  "analyze",
-	usage: "analyze FILE… [--json [--entities]] [--db DIR] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--quiet]",
+	usage: "analyze FILE… [--json [--entities]] [--db DIR [--no-packets] [--packet-budget MiB]] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--model FILE | --no-model] [--quiet]",
 	short: "read captures and tell what is in them: sessions, protocols, names, and what is odd",
 	run:   analyze,
 }
@@ -40,6 +43,10 @@ type options struct {
 	quiet     bool
 	entities  bool
 	db        string
+	noPackets bool   // with db: do not keep the packets
+	budget    int    // MiB that they may take; 0: all are kept
+	model     string // file; empty: the one in the program
+	noModel   bool
 	profile   string // file for a CPU profile: for developers
 }
 
@@ -54,6 +61,10 @@ func parseAnalyze(args []string) (o options, files []string, err error) {
 	fs.BoolVar(&o.quiet, "quiet", false, "")
 	fs.BoolVar(&o.entities, "entities", false, "")
 	fs.StringVar(&o.db, "db", "", "")
+	fs.BoolVar(&o.noPackets, "no-packets", false, "")
+	fs.IntVar(&o.budget, "packet-budget", 0, "")
+	fs.StringVar(&o.model, "model", "", "")
+	fs.BoolVar(&o.noModel, "no-model", false, "")
 	fs.StringVar(&o.profile, "cpuprofile", "", "")
 	fs.Func("home", "", func(s string) error {
 		p, err := sensor.Prefixes(strings.Split(s, ","))
@@ -91,6 +102,12 @@ func parseAnalyze(args []string) (o options, files []string, err error) {
 		return o, nil, usageError{fmt.Errorf("--log-format is tsv or json, not %q", o.logFormat)}
 	case o.entities && !o.json:
 		return o, nil, usageError{errors.New("--entities adds to --json")}
+	case o.db == "" && (o.noPackets || o.budget != 0):
+		return o, nil, usageError{errors.New("--no-packets and --packet-budget are about --db")}
+	case o.budget < 0 || o.budget > 0 && o.noPackets:
+		return o, nil, usageError{errors.New("--packet-budget is how many MiB of packets to keep")}
+	case o.noModel && o.model != "":
+		return o, nil, usageError{errors.New("--model and --no-model do not go together")}
 	case o.memory < 16:
 		return o, nil, usageError{fmt.Errorf("--memory %d: at least 16 MiB are needed", o.memory)}
 	}
@@ -140,7 +157,7 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 	}
 	conf := sensor.Config{
 		Set: everyProtocol(), Home: o.home, Memory: o.memory << 20, Workers: o.workers,
-		Summary: !o.json,
+		Summary: !o.json, Detectors: all.Detectors(),
 	}
 	if o.entities || o.db != "" {
 		conf.Graph = entity.New(entity.Options{Home: o.home})
@@ -148,14 +165,21 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 	if o.json {
 		conf.JSON = c.stdout
 	}
+	if !o.noModel {
+		m, err := modelOf(o)
+		if err != nil {
+			return err
+		}
+		conf.Listener = func() behavior.Listener { return m.NewListener() }
+	}
 	var db *database
 	if o.db != "" {
 		var err error
-		if db, err = openDatabase(ctx, o.db); err != nil {
+		if db, err = openDatabase(ctx, o); err != nil {
 			return err
 		}
-		defer db.abandon()
-		conf.JSON = db.beside(conf.JSON)
+		defer db.close() // without what waits, unless finish took it
+		db.fill(&conf)
 	}
 	if o.logs != "" {
 		conf.LogFormat = record.TSV
@@ -178,8 +202,10 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 			err = fmt.Errorf("write records: %w", werr)
 		}
 	}
-	if db != nil && err == nil {
-		err = db.finish(&res.Stats)
+	if db != nil {
+		if ferr := db.finish(&res.Stats); err == nil {
+			err = ferr
+		}
 	}
 	if !o.json && res.Stats.Packets > 0 {
 		w := bufio.NewWriter(c.stdout)
@@ -211,6 +237,18 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 		return errReported
 	}
 	return nil
+}
+
+// modelOf returns the model to listen with.
+func modelOf(o options) (*model.Model, error) {
+	if o.model != "" {
+		return readModel(o.model)
+	}
+	m, err := model.Shipped()
+	if err != nil {
+		return nil, fmt.Errorf("the model in the program: %w; --no-model does without", err)
+	}
+	return m, nil
 }
 
 // captures is the source of analyze.

@@ -116,7 +116,7 @@ func (v *evaluation) fold(ctx context.Context, c *cli, d *train.Data, s corpus.S
 	}
 	began := time.Now()
 	o := v.options
-	o.Progress = func(p train.Progress) { showTraining(c, p) }
+	o.Progress = trainingShown(c)
 	m, err := train.Fit(ctx, trained, o, model.Card{Name: "session"})
 	if err != nil {
 		return err

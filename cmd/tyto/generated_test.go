@@ -18,7 +18,7 @@ import (
 // TestGenerated holds the references in docs/ against the code they are made
 // from; UPDATE=1 writes them ("make generate").
 func TestGenerated(t *testing.T) {
-	for name, want := range map[string]string{"../../docs/fields.md": fieldsReference(), "../../docs/protocols.md": protocolsReference(), "../../docs/hunt.md": hunt.Reference()} {
+	for name, want := range map[string]string{"../../docs/fields.md": fieldsReference(), "../../docs/protocols.md": protocolsReference(), "../../docs/hunt.md": hunt.Reference(), "../../docs/detections.md": detectionsReference()} {
 		if os.Getenv("UPDATE") != "" {
 			if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
 				t.Fatal(err)

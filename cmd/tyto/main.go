@@ -29,7 +29,7 @@ type cli struct {
 }
 
 func commands() []command {
-	return []command{analyzeCommand, demoCommand, huntCommand, labCommand, protocolsCommand, versionCommand}
+	return []command{analyzeCommand, demoCommand, huntCommand, explainCommand, carveCommand, labCommand, trainCommand, evalCommand, modelsCommand, protocolsCommand, versionCommand}
 }
 
 // usageError is a mistake in the command line: exit status 2.

@@ -69,6 +69,8 @@ func (s story) print() {
 	s.findings(m)
 	s.devices(m)
 	s.apps(m)
+	s.inside(m)
+	s.cases()
 	s.tail(m)
 }
 

@@ -88,7 +88,7 @@ func trainModel(ctx context.Context, c *cli, args []string) error {
 	t.options.Save = func(b []byte) error { return writeWhole(checkpoint, b) }
 	if !t.quiet {
 		fmt.Fprintf(c.stderr, "%d runs, %s sessions, %d apps, %d recipes\n", d.Runs, thousands(uint64(len(d.Examples))), len(d.Apps), len(d.Recipes))
-		t.options.Progress = func(p train.Progress) { showTraining(c, p) }
+		t.options.Progress = trainingShown(c)
 	}
 	m, err := train.Fit(ctx, d, t.options, card(t))
 	if errors.Is(err, context.Canceled) {
@@ -148,17 +148,23 @@ func revision() string {
 	return rev[:min(len(rev), 12)] + dirty
 }
 
-func showTraining(c *cli, p train.Progress) {
-	line := fmt.Sprintf("step %d of %d  loss %.3f  %s messages/s  %s left", p.Step, p.Steps, p.Loss, thousands(uint64(p.Messages)), p.Left.Round(time.Second))
-	if _, tty := isTerminal(c.stderr); tty {
-		fmt.Fprintf(c.stderr, "\r\x1b[K%s", line)
-		if p.Step == p.Steps {
-			fmt.Fprintln(c.stderr)
+// trainingShown returns what shows how far a training is that begins now: one line
+// that changes on a terminal, a line every 500 steps elsewhere.
+func trainingShown(c *cli) func(train.Progress) {
+	began := time.Now()
+	_, tty := isTerminal(c.stderr)
+	return func(p train.Progress) {
+		took := time.Since(began)
+		left := took * time.Duration(p.Steps-p.Step) / time.Duration(p.Step-p.First)
+		line := fmt.Sprintf("step %d of %d  loss %.3f  %s messages/s  %s left", p.Step, p.Steps, p.Loss, thousands(uint64(float64(p.Messages)/took.Seconds())), left.Round(time.Second))
+		switch {
+		case tty && p.Step == p.Steps:
+			fmt.Fprintf(c.stderr, "\r\x1b[K%s\n", line)
+		case tty:
+			fmt.Fprintf(c.stderr, "\r\x1b[K%s", line)
+		case p.Step%500 == 0 || p.Step == p.Steps:
+			fmt.Fprintln(c.stderr, line)
 		}
-		return
-	}
-	if p.Step%500 == 0 || p.Step == p.Steps {
-		fmt.Fprintln(c.stderr, line)
 	}
 }
 

@@ -352,6 +352,21 @@ func (e *Encoder) Raw(b []byte) {
 	e.Buf = append(e.Buf, '"')
 }
 
+// JSON writes a value that is JSON already: a list of objects, for which there is
+// no type of its own; in a log it is text. Its field is a String.
+func (e *Encoder) JSON(b []byte) {
+	if len(b) == 0 {
+		e.empty()
+		return
+	}
+	if e.Format == TSV {
+		e.Bytes(b)
+		return
+	}
+	e.key()
+	e.Buf = append(e.Buf, b...)
+}
+
 func appendSeconds(b []byte, ns int64) []byte {
 	if ns < 0 {
 		b = append(b, '-')

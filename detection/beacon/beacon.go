@@ -1,0 +1,252 @@
+// Package beacon finds machines that come back to somebody outside in a rhythm,
+// as an agent does that asks its controller for work.
+//
+// The rhythm alone tells that a machine keeps it, not what for: telemetry, update
+// checks and monitors are as regular. So benign automation is a hypothesis of its
+// own, and what speaks for an agent is who it talks to: nobody else's server, no
+// name, a certificate nobody vouches for, and exchanges that brought work.
+package beacon
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"tyto/behavior/beacon"
+	"tyto/detection"
+	"tyto/packet"
+	"tyto/session"
+)
+
+// Rules are the definitions of this package.
+var Rules = []*detection.Definition{&rule}
+
+var rule = detection.Definition{
+	ID: "beacon", Title: "A machine reports to somebody outside in a rhythm", Severity: detection.High,
+	Doc: "A device comes back to the same destination outside at gaps and with sizes that a machine makes, for as long as it does (not as long as the capture lasts). " +
+		"What tells an agent from telemetry is weighed apart: how many devices use the destination, whether it has a name and an honest certificate, ports and protocols, and exchanges that brought much more than usual and made the device send more after.",
+	Techniques: []string{"T1071.001", "T1573", "T1571", "T1029"},
+	Twin:       "Telemetry, update checks, monitors and mail clients: many devices do it, to well-named servers, and are never given work.",
+}
+
+// Limits.
+const (
+	minEvents = 8
+	maxSeries = 20_000
+	// surely is the probability from which on what the model hears is enough where
+	// there are too few contacts for a rhythm.
+	surely = 0.8
+)
+
+type key struct {
+	from  packet.Addr
+	group string
+}
+
+// series is the contacts of a device with a destination.
+type series struct {
+	beacon.Series
+	far    detection.Party
+	inside bool
+	uids   []session.UID
+	app    string
+	port   uint16
+	flaw   string
+	worked int     // contacts that sent much after one that brought much
+	heard  float64 // highest probability of a label of beacons
+	work   float64 // and of one that is given work
+}
+
+// Detector finds beacons.
+type Detector struct {
+	dropped uint64
+	all     map[key]*series
+	order   []key
+	users   map[string]map[packet.Addr]bool // devices by destination
+	devices map[packet.Addr]bool
+}
+
+// New returns a detector.
+func New() detection.Detector {
+	return &Detector{all: make(map[key]*series), users: make(map[string]map[packet.Addr]bool), devices: make(map[packet.Addr]bool)}
+}
+
+// carriers are what agents are known to use; name lookups have a detector of
+// their own, and clocks are set in a rhythm.
+func carries(app string) bool {
+	switch app {
+	case "dns", "ntp", "mdns", "dhcp", "dhcpv6", "ssdp", "llmnr", "snmp", "igmp", "icmpv6", "netbios", "syslog", "nbdgm":
+		return false
+	}
+	return true
+}
+
+// inside are what agents use towards a machine at home, which others do mostly by
+// name.
+var inside = map[string]bool{"http": true, "tls": true, "unknown": true, "quic": true, "websocket": true}
+
+// Session implements detection.Detector.
+func (d *Detector) Session(s *detection.Session, _ *detection.Ledger) {
+	far := detection.Party{Addr: s.Resp, Domain: name(s.Domain)}
+	if !s.Home[session.Orig] || s.Resp.IsMulticast() || !carries(s.App) || s.Inside() && (far.Domain != "" || !inside[s.App]) {
+		return
+	}
+	if len(d.devices) < maxSeries {
+		d.devices[s.Orig] = true
+	}
+	group := far.String()
+	k := key{s.Orig, group}
+	v := d.all[k]
+	if v == nil {
+		if len(d.all) >= maxSeries {
+			d.dropped++
+			return
+		}
+		v = &series{far: far, inside: s.Inside(), app: s.App, port: s.RespPort}
+		d.all[k] = v
+		d.order = append(d.order, k)
+	}
+	if d.users[group] == nil {
+		d.users[group] = make(map[packet.Addr]bool)
+	}
+	d.users[group][s.Orig] = true
+	v.add(s)
+}
+
+func (v *series) add(s *detection.Session) {
+	v.work = max(v.work, s.Label("tasked-beacon"))
+	v.heard = max(v.heard, s.Label("beacon"), v.work)
+	if s.Sheet != nil && s.Sheet.Flaw != "" {
+		v.flaw = s.Sheet.Flaw
+	}
+	if len(v.uids) < 16 {
+		v.uids = append(v.uids, s.UID)
+	}
+	if len(v.Events) > 0 {
+		last := v.Events[len(v.Events)-1]
+		if last.Down > 4*s.Bytes[1] && last.Down > 2000 && s.Bytes[0] > 2*last.Up {
+			v.worked++
+		}
+	}
+	if s.App == v.app && s.Lead != nil && len(s.Lead.Bursts[0]) >= minEvents && s.Lead.Keys[0]+s.Lead.Keys[1] == 0 {
+		// One connection that is held: its exchanges are the contacts.
+		for _, b := range s.Lead.Bursts[session.Orig] {
+			v.Add(beacon.Event{At: b.From, Unsized: true})
+		}
+		return
+	}
+	v.Add(beacon.Event{At: s.First, Up: s.Bytes[0], Down: s.Bytes[1]})
+}
+
+// oddPort reports whether TLS is on a port where it seldom is.
+func (v *series) oddPort() bool {
+	return v.app == "tls" && !slices.Contains([]uint16{443, 8443, 993, 995, 853, 465, 636}, v.port)
+}
+
+// odd reports whether a server is worth telling without a rhythm: one under a name
+// for changing addresses, with a certificate nobody vouches for or a port of
+// its own.
+func (v *series) odd() bool { return dynamic(v.far.Domain) && (v.flaw != "" || v.oddPort()) }
+
+// providers give names to whoever asks, for addresses that change.
+var providers = []string{"duckdns.org", "con-ip.com", "ddns.net", "no-ip.org", "no-ip.com", "no-ip.biz", "hopto.org", "zapto.org", "sytes.net", "myftp.org", "serveo.net",
+	"dynu.net", "mooo.com", "dyndns.org", "ddnsfree.com", "kozow.com", "chickenkiller.com", "ngrok.io", "ngrok-free.app", "3utilities.com", "bounceme.net", "freedynamicdns.net"}
+
+// dynamic reports whether a name is one of a provider of names for changing
+// addresses.
+func dynamic(domain string) bool {
+	return slices.ContainsFunc(providers, func(p string) bool { return strings.HasSuffix(domain, "."+p) })
+}
+
+// name returns a domain, "" if it is an address.
+func name(domain string) string {
+	if strings.Trim(domain, "0123456789.:") == "" {
+		return ""
+	}
+	return domain
+}
+
+// Finish implements detection.Detector: rhythms are judged when all is known.
+func (d *Detector) Finish(l *detection.Ledger) {
+	for _, k := range d.order {
+		v := d.all[k]
+		r, ok := v.Measure()
+		if ok && r.N >= minEvents || v.heard > surely || v.odd() {
+			d.judge(k, v, &r, l)
+		}
+	}
+}
+
+func (d *Detector) judge(k key, v *series, r *beacon.Rhythm, l *detection.Ledger) {
+	machine := r.Automation()
+	if r.N < minEvents {
+		machine = 0
+	}
+	if machine < 0.8 && v.heard <= surely && !v.odd() {
+		return
+	}
+	var list []detection.Evidence
+	add := func(kind string, llr float64, format string, args ...any) {
+		list = append(list, detection.Evidence{Kind: kind, LLR: llr, Claim: fmt.Sprintf(format, args...), T0: r.First, T1: r.Last, UID: v.uids[0]})
+	}
+	if v.heard > 0.5 {
+		add("model", min(math.Log(v.heard/(1-v.heard+1e-6)), 3), "the model hears an agent that checks in (p = %.3f)", v.heard)
+	}
+	if v.work > 0.5 {
+		add("model work", min(math.Log(v.work/(1-v.work+1e-6)), 2), "the model hears that it is given work (p = %.3f)", v.work)
+	}
+	if machine > 0 {
+		add("rhythm", min(machine, 3), "%d contacts in %.0f s, every %.1f s (give or take %.0f %%), %.0f %% alike in size", r.N, r.Dwell(), r.Period, 100*r.Spread, 100*(1-math.Min(r.UpSpread, 1)))
+	}
+	if machine > 0 {
+		add("automation", -1.5, "most machines that keep a rhythm report, update or watch")
+	}
+	if dynamic(v.far.Domain) {
+		add("dynamic", 2, "its name is one that anybody gets for a changing address")
+	}
+	if v.inside {
+		add("inside", -0.7, "it is a machine inside")
+	}
+	users, devices := len(d.users[k.group]), len(d.devices)
+	switch {
+	case users == 1 && devices >= 4:
+		add("alone", min(0.4*math.Log(float64(devices)), 1.5), "no other of %d devices talks to it", devices)
+	case users >= 3:
+		add("shared", -1.2*math.Log(float64(users)), "%d of %d devices talk to it", users, devices)
+	}
+	if v.far.Domain == "" {
+		add("nameless", 1, "it is reached by address, not by name")
+	}
+	if v.flaw != "" {
+		add("certificate", 1, "its certificate is %s", v.flaw)
+	}
+	if v.app == "unknown" {
+		add("carrier", 1, "no known protocol")
+	} else if v.oddPort() {
+		add("carrier", 0.7, "TLS on port %d", v.port)
+	}
+	if r.Tasked > 0 && r.Tasked*4 < r.N {
+		add("tasked", min(0.8+0.3*float64(v.worked), 2), "%d of %d contacts brought much more than the others, as work does", r.Tasked, r.N)
+	}
+	sum := 0.0
+	for _, e := range list {
+		sum += e.LLR
+	}
+	if sum < 1 {
+		return
+	}
+	f := l.Finding(&rule, k.from.String()+">"+k.group)
+	f.Host(k.from)
+	f.Outside, f.Controls = v.far, true
+	f.Title = fmt.Sprintf("%v reports to %v", k.from, v.far)
+	if machine > 0 {
+		f.Title += fmt.Sprintf(" every %.0f s", r.Period)
+	}
+	for _, uid := range v.uids {
+		f.Session(uid)
+	}
+	for _, e := range list {
+		f.Add(e)
+	}
+}
