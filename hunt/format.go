@@ -133,6 +133,9 @@ func (w *Writer) row(b *store.Batch, row int) error {
 	return nil
 }
 
+// Display returns a value of a batch as text for people, safe for a terminal.
+func Display(v any, t record.Type) string { return printable(display(v, t, true)) }
+
 // display is a value as text: times as dates for people, else in seconds.
 func display(v any, t record.Type, people bool) string {
 	switch v := v.(type) {

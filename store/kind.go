@@ -15,6 +15,9 @@ type Kind struct {
 	Fields []record.Field // the first is the time that says which partition a row belongs to
 
 	index map[string]int
+	// borrows says that the records have no time of their own: a row gets that of
+	// the latest record before it.
+	borrows bool
 }
 
 // Field returns the place of a field, or -1.
@@ -25,15 +28,33 @@ func (k *Kind) Field(name string) int {
 	return -1
 }
 
-// NewKind returns the table of a schema. A schema that starts with a time
-// stands for itself; any other is about a session and gets record.Identity in
-// front.
+// NewKind returns the table of a schema. A schema that has the time ts, or t0
+// and a uid, or starts with a time that is not t0, stands for itself and is kept
+// by that time; one that has an id but no such time is kept by the time of the
+// latest record before it, as ts. Any other is about a session, as segments are,
+// and gets record.Identity in front.
 func NewKind(s *record.Schema) (*Kind, error) {
-	k := &Kind{Name: s.Kind, Doc: s.Doc, index: make(map[string]int)}
-	if len(s.Fields) == 0 || s.Fields[0].Type != record.Time {
-		k.Fields = append(k.Fields, record.Identity.Fields...)
+	k := &Kind{Name: s.Kind, Doc: s.Doc, Fields: slices.Clone(s.Fields), index: make(map[string]int)}
+	place := func(name string, base BaseType) int {
+		return slices.IndexFunc(s.Fields, func(f record.Field) bool { return f.Name == name && Base(f.Type) == base })
 	}
-	k.Fields = append(k.Fields, s.Fields...)
+	own := place("ts", IntBase)
+	switch {
+	case own >= 0:
+	case place("uid", TextBase) >= 0:
+		own = place("t0", IntBase)
+	case len(s.Fields) > 0 && s.Fields[0].Name != "t0":
+		own = 0
+	}
+	switch {
+	case own >= 0 && s.Fields[own].Type == record.Time:
+		k.Fields = slices.Insert(slices.Delete(k.Fields, own, own+1), 0, s.Fields[own])
+	case place("id", TextBase) >= 0:
+		k.Fields = slices.Insert(k.Fields, 0, record.Identity.Fields[0])
+		k.borrows = true
+	default:
+		k.Fields = slices.Insert(k.Fields, 0, record.Identity.Fields...)
+	}
 	for i, f := range k.Fields {
 		if _, twice := k.index[f.Name]; twice {
 			return nil, fmt.Errorf("record %s: field %s is there twice; rename one of them in its schema", s.Kind, f.Name)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 )
 
@@ -28,7 +29,8 @@ type Loader struct {
 	kinds   *Kinds
 	batches map[string]*Batch
 	order   []*Batch // by name: what is written is in a fixed order
-	line    []byte   // the start of a line whose end was not written yet
+	inlet   inlet    // of Write
+	besides []*inlet
 	lines   uint64
 	rows    uint64 // gathered
 	bytes   int
@@ -52,30 +54,50 @@ const (
 // NewLoader returns a Loader into s for records of kinds. The context ends what
 // Write and Flush wait for.
 func NewLoader(ctx context.Context, s Store, kinds *Kinds) *Loader {
-	return &Loader{ctx: ctx, store: s, kinds: kinds, batches: make(map[string]*Batch), Unknown: make(map[string]uint64)}
+	l := &Loader{ctx: ctx, store: s, kinds: kinds, batches: make(map[string]*Batch), Unknown: make(map[string]uint64)}
+	l.inlet.loader = l
+	return l
 }
 
 // Write takes JSON lines; the last one may be incomplete.
-func (l *Loader) Write(p []byte) (int, error) {
-	n := len(p)
+func (l *Loader) Write(p []byte) (int, error) { return l.inlet.Write(p) }
+
+// Beside returns another way in, whose lines may come between the parts of a
+// line of Write. It is for the same goroutine, until Close.
+func (l *Loader) Beside() io.Writer {
+	in := &inlet{loader: l}
+	l.besides = append(l.besides, in)
+	return in
+}
+
+// inlet is a way into a Loader.
+type inlet struct {
+	loader *Loader
+	line   []byte // the start of a line whose end was not written yet
+	latest int64  // time of a record, ns
+}
+
+// Write implements io.Writer as Loader.Write says.
+func (in *inlet) Write(p []byte) (int, error) {
+	n, l := len(p), in.loader
 	for l.err == nil {
 		i := bytes.IndexByte(p, '\n')
 		if i < 0 {
 			break
 		}
 		line := p[:i]
-		if len(l.line) > 0 {
-			l.line = append(l.line, line...)
-			line = l.line
+		if len(in.line) > 0 {
+			in.line = append(in.line, line...)
+			line = in.line
 		}
-		l.take(line)
-		l.line, p = l.line[:0], p[i+1:]
+		l.take(in, line)
+		in.line, p = in.line[:0], p[i+1:]
 	}
 	if l.err != nil {
 		return 0, l.err
 	}
-	l.line = append(l.line, p...)
-	if len(l.line) > MaxLine {
+	in.line = append(in.line, p...)
+	if len(in.line) > MaxLine {
 		l.err = fmt.Errorf("line %d is longer than %d bytes; is this the output of tyto analyze --json?", l.lines+1, MaxLine)
 		return 0, l.err
 	}
@@ -104,21 +126,23 @@ func (l *Loader) Flush() error {
 // Close takes a last line that has no end, and appends what was gathered. It
 // leaves the store open.
 func (l *Loader) Close() error {
-	if l.err == nil && len(l.line) > 0 {
-		l.take(l.line)
-		l.line = nil
+	for _, in := range append(l.besides, &l.inlet) {
+		if l.err == nil && len(in.line) > 0 {
+			l.take(in, in.line)
+			in.line = nil
+		}
 	}
 	return l.Flush()
 }
 
-// take takes a line.
-func (l *Loader) take(line []byte) {
+// take takes a line of an inlet.
+func (l *Loader) take(in *inlet, line []byte) {
 	l.lines++
 	line = bytes.TrimRight(line, "\r")
 	if len(line) == 0 {
 		return
 	}
-	b, err := l.parse(line)
+	b, err := l.parse(in, line)
 	if err != nil {
 		if b != nil {
 			b.Undo()
@@ -144,7 +168,7 @@ func (l *Loader) take(line []byte) {
 
 // parse reads a record into the batch of its kind. The batch is nil if there is
 // no such kind.
-func (l *Loader) parse(line []byte) (*Batch, error) {
+func (l *Loader) parse(in *inlet, line []byte) (*Batch, error) {
 	s := scanner{b: line}
 	if !s.byte('{') || !s.literal(`"record"`) || !s.byte(':') {
 		return nil, fmt.Errorf(`no record: it should start with {"record":"…"; is this the output of tyto analyze --json?`)
@@ -188,7 +212,12 @@ func (l *Loader) parse(line []byte) (*Batch, error) {
 	if !s.byte('}') || !s.end() {
 		return b, s.error("the record has no end")
 	}
-	if len(b.Columns[0].Null) == b.Rows || b.Columns[0].Null[b.Rows] {
+	switch t := &b.Columns[0]; {
+	case len(t.Null) > b.Rows && !t.Null[b.Rows]:
+		in.latest = max(in.latest, t.Ints[b.Rows])
+	case len(t.Null) == b.Rows && kind.borrows:
+		t.AppendInt(in.latest)
+	default:
 		return b, fmt.Errorf("the record has no %s", kind.Fields[0].Name)
 	}
 	return b, nil

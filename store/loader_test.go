@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"tyto/internal/record"
 	"tyto/store"
 	"tyto/store/storetest"
 )
@@ -66,6 +68,47 @@ func TestLoader(t *testing.T) {
 				t.Errorf("got %q, %d loaded, %v\nwant %q", m.rows, l.Loaded, err, c.want)
 			}
 		})
+	}
+}
+
+// TestLoaderNewKinds loads kinds that the store never heard of before, of all
+// shapes: about a session, with a time of another name, with none, and with
+// values that have parts.
+func TestLoaderNewKinds(t *testing.T) {
+	text := func(name string) record.Field { return record.Field{Name: name, Type: record.String} }
+	kinds, err := store.NewKinds(
+		record.New("probe", "", "", record.Field{Name: "t0", Type: record.Time}, text("what")),
+		record.New("segment", "", "", text("uid"), record.Field{Name: "t0", Type: record.Time}, record.Field{Name: "t1", Type: record.Time}, text("state")),
+		record.New("case", "", "", text("id"), record.Field{Name: "p", Type: record.Double}, record.Field{Name: "path", Type: record.Strings}, text("controller")),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := new(memory)
+	l := store.NewLoader(context.Background(), m, kinds)
+	in := l.Beside()
+	for _, w := range []struct {
+		to   io.Writer
+		text string
+	}{
+		{l, `{"record":"probe","ts":2,"uid":"C1","t0":2.5,"what":"x"}` + "\n" + `{"record":"pro`},
+		{in, `{"record":"segment","uid":"C1","t0":9,"t1":9.5,"sta`},
+		{l, `be","ts":1,"uid":"C2","what":[1,{"a":"]"}]}` + "\n"},
+		{in, `te":"idle"}`},
+		{l, `{"record":"case","id":"C-1","p":0.5,"path":[{"from":"a","ts":1},"b"],"controller":{"domain":"x.example","p":0.9}}`},
+	} {
+		if _, err := io.WriteString(w.to, w.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = l.Close()
+	want := []string{
+		`case 2000000000 C-1 0.5 [{"from":"a","ts":1} b] {"domain":"x.example","p":0.9}`,
+		`probe 2000000000 C1 - - - - 2500000000 x`, `probe 1000000000 C2 - - - - - [1,{"a":"]"}]`,
+		`segment 9000000000 C1 9500000000 idle`,
+	}
+	if err != nil || !slices.Equal(m.rows, want) || len(l.Unknown) > 0 {
+		t.Errorf("got %q, unknown %v, %v\nwant %q", m.rows, l.Unknown, err, want)
 	}
 }
 

@@ -207,9 +207,17 @@ func (s *scanner) value(c *Column, t record.Type) bool {
 }
 
 // into is text for a column: on failure the column's bytes stay as they were.
+// What has parts of its own, as a detection's evidence, is kept as its JSON.
 func (s *scanner) into(to []byte) ([]byte, bool) {
 	if to == nil {
 		to = make([]byte, 0, 1024)
+	}
+	if s.space(); s.at < len(s.b) && (s.b[s.at] == '{' || s.b[s.at] == '[') {
+		from := s.at
+		if !s.skip() || !utf8.Valid(s.b[from:s.at]) {
+			return to, false
+		}
+		return append(to, s.b[from:s.at]...), true
 	}
 	t, ok := s.text(to)
 	if !ok {

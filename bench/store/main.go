@@ -1,7 +1,9 @@
 // Store measures the store: how fast synthetic sessions are appended and how
-// large they are, and how long every shipped hunt takes on them.
+// large they are, how long every shipped hunt takes on them, and questions to the
+// graph in memory; of a capture, what --db costs against --json.
 //
-//	go run ./bench/store [-sessions 10000000] [-days 7] [-dir DIR] [-hunts=true]
+//	go run ./bench/store [-sessions 10000000] [-days 7] [-dir DIR] [-hunts=true] [-edges 1000000]
+//	go run ./bench/store -sessions 0 -edges 0 -capture mixed.pcap [-tyto bin/tyto] [-rounds 3] [FLAGS OF ANALYZE]
 //
 // The sessions are of 2,000 hosts and 20,000 servers, with the columns of the
 // session records; beside them are the records of protocols that the hunts ask
@@ -36,6 +38,10 @@ func main() {
 	dir := flag.String("dir", "", "directory of the store; a temporary one, removed at the end, if not given")
 	hunts := flag.Bool("hunts", true, "run the hunts")
 	memory := flag.Int64("memory", 1024, "MiB that DuckDB may use")
+	edges := flag.Int("edges", 1_000_000, "how many relations the graph in memory has")
+	capture := flag.String("capture", "", "capture to analyse in all ways")
+	tyto := flag.String("tyto", "bin/tyto", "program that analyses it, built with the database (make build-db)")
+	rounds := flag.Int("rounds", 3, "how often it does")
 	profile := flag.String("cpuprofile", "", "file for a profile of the appending")
 	flag.Parse()
 	if *profile != "" {
@@ -48,13 +54,31 @@ func main() {
 			os.Exit(1)
 		}
 	}
-	if err := run(*sessions, *days, *dir, *hunts, *memory<<20); err != nil {
+	err := run(*sessions, *days, *dir, *hunts, *memory<<20)
+	if err == nil && *edges > 0 {
+		askGraph(*edges)
+	}
+	if err == nil && *capture != "" {
+		err = ingestCapture(*tyto, *capture, *rounds, flag.Args())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench/store:", err)
 		os.Exit(1)
 	}
 }
 
+func ingestCapture(tyto, capture string, rounds int, more []string) error {
+	kinds, err := store.NewKinds(sensor.Schemas(all.Set())...)
+	if err != nil {
+		return err
+	}
+	return ingest(kinds, tyto, capture, rounds, more)
+}
+
 func run(sessions, days int, dir string, hunts bool, memory int64) error {
+	if sessions == 0 {
+		return nil
+	}
 	if dir == "" {
 		var err error
 		if dir, err = os.MkdirTemp("", "tyto-bench-store"); err != nil {
@@ -86,7 +110,10 @@ func run(sessions, days int, dir string, hunts bool, memory int64) error {
 	if err := appendRecords(s, kinds, sessions, days); err != nil {
 		return err
 	}
-	return ask(s, kinds)
+	if err := ask(s, kinds); err != nil {
+		return err
+	}
+	return askPath(s, kinds, newGenerator(kinds, days, sessions))
 }
 
 // cpu is the processor time of this process.

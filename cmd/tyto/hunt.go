@@ -19,7 +19,7 @@ const defaultDB = "tyto.db"
 
 var huntCommand = command{
 	name:  "hunt",
-	usage: "hunt [--db DIR] [--format " + strings.Join(hunt.Formats(), "|") + "] QUERY | NAME | list",
+	usage: "hunt [--db DIR] [--format " + strings.Join(hunt.Formats(), "|") + "] QUERY | NAME | --sql SELECT | list | completion " + strings.Join(hunt.Shells(), "|"),
 	short: "ask what analyze --db stored, in one line, or one of the questions that \"tyto hunt list\" names",
 	run:   runHunt,
 }
@@ -28,21 +28,41 @@ func runHunt(ctx context.Context, c *cli, args []string) error {
 	fs := flag.NewFlagSet("hunt", flag.ContinueOnError)
 	dir := fs.String("db", defaultDB, "")
 	format := fs.String("format", hunt.Formats()[0], "")
+	fs.StringVar(format, "graph", hunt.Formats()[0], "") // dot or svg
+	list := fs.Bool("list", false, "")
+	sql := fs.Bool("sql", false, "")
 	words, err := parseMixed(fs, args)
 	if err != nil {
 		return err
 	}
 	text := strings.Join(words, " ")
-	if text == "" {
-		return usageError{errors.New("which question? \"tyto hunt list\" has some")}
-	}
-	if text == "list" {
+	switch {
+	case text == "list" || *list:
 		return listHunts(c)
+	case text == "":
+		return usageError{errors.New("which question? \"tyto hunt list\" has some")}
+	case words[0] == "completion" && len(words) == 2:
+		return completion(c, words[1])
 	}
 	form, err := hunt.ParseFormat(*format)
 	if err != nil {
 		return usageError{err}
 	}
+	out := bufio.NewWriter(c.stdout)
+	w := hunt.NewWriter(out, form)
+	if *sql {
+		err = selectSQL(ctx, *dir, text, w)
+	} else {
+		err = ask(ctx, *dir, text, w.Write)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.Close(), out.Flush())
+}
+
+// ask answers a query, or the hunt of that name, from the store in a directory.
+func ask(ctx context.Context, dir, text string, yield func(*store.Batch) error) error {
 	for _, h := range hunt.Hunts() {
 		if h.Name == text {
 			text = h.Query
@@ -52,7 +72,7 @@ func runHunt(ctx context.Context, c *cli, args []string) error {
 	if err != nil {
 		return queryError(text, err)
 	}
-	s, kinds, err := openStore(*dir, duck.Options{ReadOnly: true})
+	s, kinds, err := openStore(dir, duck.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}
@@ -61,12 +81,31 @@ func runHunt(ctx context.Context, c *cli, args []string) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(c.stdout)
-	w := hunt.NewWriter(out, form)
-	if err := hunt.Run(ctx, s, kinds, q, now, w.Write); err != nil {
-		return queryError(text, err)
+	return queryError(text, hunt.Run(ctx, s, kinds, q, now, yield))
+}
+
+// selectSQL answers a SELECT in the database's own SQL.
+func selectSQL(ctx context.Context, dir, text string, w *hunt.Writer) error {
+	s, _, err := openStore(dir, duck.Options{ReadOnly: true})
+	if err != nil {
+		return err
 	}
-	return errors.Join(w.Close(), out.Flush())
+	defer s.Close()
+	return s.SQL(ctx, text, w.Write)
+}
+
+// completion writes the script that completes hunts in a shell.
+func completion(c *cli, shell string) error {
+	kinds, err := store.NewKinds(sensor.Schemas(everyProtocol())...)
+	if err != nil {
+		return err
+	}
+	text, err := hunt.Completion(shell, kinds)
+	if err != nil {
+		return usageError{err}
+	}
+	_, err = fmt.Fprint(c.stdout, text)
+	return err
 }
 
 // queryError shows where in a query something is wrong.

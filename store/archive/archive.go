@@ -2,7 +2,7 @@
 //
 // A directory holds segments of about 64 MiB, 00000001.seg and so on in order
 // of time. A segment is a row of blocks; a block is packets of about 256 KiB,
-// compressed with zstd if that makes it smaller, with the identifiers of the
+// compressed with S2 if that makes it smaller, with the identifiers of the
 // sessions that its packets belong to and checksums of all. An index beside a
 // segment that is full, 00000001.idx, says which blocks have packets of a
 // session; it can be made again from the segment, so nothing is lost with it,
@@ -42,6 +42,8 @@ const MaxUID = 64
 type Packet struct {
 	packet.Frame        // Index is not kept
 	UID          string // of its session; empty if it has none
+
+	datagram string // of a fragment: what it is a part of
 }
 
 // Segment is a part of an archive: what retention removes at once.

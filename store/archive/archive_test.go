@@ -109,7 +109,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("%s: %d packets, %v", when, i, err)
 		}
 		i = 3
-		err = r.Session(context.Background(), "Csession3", 0, 0, func(p *archive.Packet) error {
+		err = r.Sessions(context.Background(), []string{"Csession3"}, 0, 0, func(p *archive.Packet) error {
 			if !same(p, i) {
 				return fmt.Errorf("packet %d of the session is %+v", i, p)
 			}
@@ -196,7 +196,7 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	if err := r.Session(context.Background(), strings.Repeat("x", archive.MaxUID), 0, 0, func(p *archive.Packet) error { n += len(p.Data); return nil }); err != nil || n != archive.MaxPacket {
+	if err := r.Sessions(context.Background(), []string{strings.Repeat("x", archive.MaxUID)}, 0, 0, func(p *archive.Packet) error { n += len(p.Data); return nil }); err != nil || n != archive.MaxPacket {
 		t.Errorf("the longest packet came back with %d bytes, %v", n, err)
 	}
 }
@@ -386,7 +386,7 @@ func FuzzSegment(f *testing.F) {
 		for _, read := range []func(func(*archive.Packet) error) error{
 			func(y func(*archive.Packet) error) error { return r.Scan(context.Background(), 0, 0, y) },
 			func(y func(*archive.Packet) error) error {
-				return r.Session(context.Background(), "Csession3", 0, 0, y)
+				return r.Sessions(context.Background(), []string{"Csession3"}, 0, 0, y)
 			},
 		} {
 			err := read(func(p *archive.Packet) error {

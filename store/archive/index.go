@@ -20,20 +20,49 @@ import (
 type index struct {
 	blocks   []blockInfo
 	sessions map[string][]uint32 // numbers of blocks, in order
+	// listed are the sessions of an index that was read, as they are on disk:
+	// looking through them costs less than a map of them.
+	listed []byte
 }
 
 const indexMagic = "tytoidx\x01"
 
 // add notes a block and the sessions in it.
-func (x *index) add(b blockInfo, uids []string) {
+func (x *index) add(b blockInfo, list []carried) {
 	if x.sessions == nil {
 		x.sessions = make(map[string][]uint32)
 	}
 	n := uint32(len(x.blocks))
 	x.blocks = append(x.blocks, b)
-	for _, uid := range uids {
-		x.sessions[uid] = append(x.sessions[uid], n)
+	for _, c := range list {
+		known := x.sessions[c.uid]
+		if c.uid != "" && (len(known) == 0 || known[len(known)-1] != n) {
+			x.sessions[c.uid] = append(known, n)
+		}
 	}
+}
+
+// holding returns the blocks with packets of sessions that want accepts, in order.
+func (x *index) holding(want func(uid []byte) bool) []uint32 {
+	var list []uint32
+	for uid, blocks := range x.sessions {
+		if want([]byte(uid)) {
+			list = append(list, blocks...)
+		}
+	}
+	c := cursor{b: x.listed}
+	for len(c.b) > 0 {
+		yes := want(c.bytes(c.uint()))
+		last := uint32(0)
+		for range c.count() {
+			last += uint32(c.uint())
+			if yes {
+				list = append(list, last)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // write writes the index under its name when it is complete.
@@ -91,7 +120,7 @@ func parseIndex(b []byte, segment int64) (*index, error) {
 	if c.uint() != uint64(segment) {
 		return nil, fmt.Errorf("%w: the segment has another length", errIndex)
 	}
-	x := &index{sessions: make(map[string][]uint32)}
+	x := new(index)
 	for range c.count() {
 		k := blockInfo{offset: int64(c.uint()), stored: uint32(c.uint()), content: uint32(c.uint()), packets: uint32(c.uint()), crc: uint32(c.uint()), codec: uint8(c.uint())}
 		k.first, k.last = c.int(), c.int()
@@ -100,15 +129,16 @@ func parseIndex(b []byte, segment int64) (*index, error) {
 		}
 		x.blocks = append(x.blocks, k)
 	}
-	for range c.count() {
-		uid := string(c.bytes(c.uint()))
+	sessions := c.count()
+	x.listed = c.b
+	for range sessions {
+		c.bytes(c.uint())
 		last := uint64(0)
 		for range c.count() {
 			last += c.uint()
 			if last >= uint64(len(x.blocks)) {
 				return nil, errIndex
 			}
-			x.sessions[uid] = append(x.sessions[uid], uint32(last))
 		}
 	}
 	if c.failed || len(c.b) > 0 {

@@ -9,14 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/klauspost/compress/zstd"
+	"strings"
 )
 
 // Reader reads an archive, also while it is written. It is for one goroutine.
 type Reader struct {
 	dir     string
-	dec     *zstd.Decoder
 	cached  map[uint32]cached
 	stored  []byte
 	content []byte
@@ -34,11 +32,7 @@ func Open(dir string) (*Reader, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("open packet archive: %w", err)
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxContent))
-	if err != nil {
-		return nil, fmt.Errorf("open packet archive: %w", err)
-	}
-	return &Reader{dir: dir, dec: dec, cached: make(map[uint32]cached)}, nil
+	return &Reader{dir: dir, cached: make(map[uint32]cached)}, nil
 }
 
 // Segments returns what there is, oldest first. Files that are no segments are
@@ -73,19 +67,53 @@ func (r *Reader) Segments() ([]Segment, error) {
 	return all, nil
 }
 
-// Session calls yield with the packets of a session, in the order they were
-// kept. After and before limit where is looked for it, in ns; 0 is no limit. A
-// packet is valid until yield returns. An error of yield ends it and is
-// returned; what is damaged is passed over and returned at the end.
-func (r *Reader) Session(ctx context.Context, uid string, after, before int64, yield func(*Packet) error) error {
-	place := uint64(0)
-	return r.read(ctx, after, before, func(x *index) []uint32 { return x.sessions[uid] }, func(uids []string) func(uint64) bool {
-		place = uint64(slices.Index(uids, uid) + 1)
-		return func(session uint64) bool { return place != 0 && session == place }
-	}, yield)
+// Sessions calls yield with the packets of sessions, and of those they carried,
+// in the order they were kept; IP fragments of their datagrams among them, with
+// the UID of the session. After and before limit where is looked for them, in
+// ns; 0 is no limit. A packet is valid until yield returns. An error of yield
+// ends it and is returned; what is damaged is passed over and returned at the
+// end.
+func (r *Reader) Sessions(ctx context.Context, uids []string, after, before int64, yield func(*Packet) error) error {
+	wanted := make(map[string]bool, len(uids))
+	for _, uid := range uids {
+		wanted[uid] = uid != "" && !strings.HasPrefix(uid, datagramPrefix)
+	}
+	found := pieces{of: make(map[string][]completion)}
+	theirs := false // the packet at hand is of the sessions
+	choose := func(list []carried) func(uint64) bool {
+		yes := chosen(list, func(uid string) bool { return wanted[uid] })
+		return func(session uint64) bool {
+			theirs = yes[session]
+			return theirs || session > 0 && len(found.of[list[session-1].uid]) > 0
+		}
+	}
+	blocks := func(x *index) []uint32 {
+		return x.holding(func(uid []byte) bool {
+			return wanted[string(uid)] || len(found.of) > 0 && len(found.of[string(uid)]) > 0
+		})
+	}
+	if err := r.read(ctx, after, before, blocks, choose, found.note); err != nil && !isDamage(err) {
+		return err
+	}
+	if after != 0 && len(found.of) > 0 {
+		after = max(after-fragmentTime, 1)
+	}
+	return errors.Join(r.read(ctx, after, before, blocks, choose, func(p *Packet) error {
+		if theirs || found.adopt(p) {
+			return yield(p)
+		}
+		return nil
+	}), found.err)
 }
 
-// Scan is Session for all packets with after <= time < before.
+// isDamage reports whether an error says that a part could not be read, which
+// the others were.
+func isDamage(err error) bool {
+	var d *Damage
+	return errors.As(err, &d) || errors.Is(err, ErrForeign)
+}
+
+// Scan is Sessions for all packets with after <= time < before.
 func (r *Reader) Scan(ctx context.Context, after, before int64, yield func(*Packet) error) error {
 	return r.read(ctx, after, before, func(x *index) []uint32 {
 		list := make([]uint32, len(x.blocks))
@@ -93,7 +121,7 @@ func (r *Reader) Scan(ctx context.Context, after, before int64, yield func(*Pack
 			list[i] = uint32(i)
 		}
 		return list
-	}, func([]string) func(uint64) bool { return func(uint64) bool { return true } }, func(p *Packet) error {
+	}, func([]carried) func(uint64) bool { return func(uint64) bool { return true } }, func(p *Packet) error {
 		if p.Time < after && after != 0 || p.Time >= before && before != 0 {
 			return nil
 		}
@@ -102,7 +130,7 @@ func (r *Reader) Scan(ctx context.Context, after, before int64, yield func(*Pack
 }
 
 // read passes over the blocks that blocks chooses of each segment.
-func (r *Reader) read(ctx context.Context, after, before int64, blocks func(*index) []uint32, wanted func([]string) func(uint64) bool, yield func(*Packet) error) error {
+func (r *Reader) read(ctx context.Context, after, before int64, blocks func(*index) []uint32, choose func([]carried) func(uint64) bool, yield func(*Packet) error) error {
 	list, err := numbers(r.dir)
 	if err != nil {
 		return fmt.Errorf("read packets: %w", err)
@@ -122,7 +150,7 @@ func (r *Reader) read(ctx context.Context, after, before int64, blocks func(*ind
 		}
 		damage = append(damage, x.bad...)
 		chosen := slices.DeleteFunc(slices.Clone(blocks(x.index)), func(i uint32) bool { return !x.index.blocks[i].overlaps(after, before) })
-		bad, err := r.segment(ctx, n, x.index, chosen, wanted, yield)
+		bad, err := r.segment(ctx, n, x.index, chosen, choose, yield)
 		if err != nil {
 			return err
 		}
@@ -132,7 +160,7 @@ func (r *Reader) read(ctx context.Context, after, before int64, blocks func(*ind
 }
 
 // segment reads blocks of a segment; err is yield's, bad what is damaged.
-func (r *Reader) segment(ctx context.Context, n uint32, x *index, chosen []uint32, wanted func([]string) func(uint64) bool, yield func(*Packet) error) (bad []error, err error) {
+func (r *Reader) segment(ctx context.Context, n uint32, x *index, chosen []uint32, choose func([]carried) func(uint64) bool, yield func(*Packet) error) (bad []error, err error) {
 	if len(chosen) == 0 {
 		return nil, nil
 	}
@@ -152,7 +180,7 @@ func (r *Reader) segment(ctx context.Context, n uint32, x *index, chosen []uint3
 		var stopped error
 		content, err := r.load(f, b)
 		if err == nil {
-			err = b.each(content, wanted, func(p *Packet) error {
+			err = b.each(content, choose, func(p *Packet) error {
 				stopped = yield(p)
 				return stopped
 			})
@@ -173,7 +201,7 @@ func (r *Reader) load(f io.ReaderAt, b *blockInfo) ([]byte, error) {
 	if _, err := f.ReadAt(r.stored, b.offset+blockHeader); err != nil {
 		return nil, fmt.Errorf("a block cannot be read: %w", err)
 	}
-	content, err := b.unpack(r.stored, r.content, r.dec)
+	content, err := b.unpack(r.stored, r.content)
 	if b.codec == 1 && err == nil {
 		r.content = content
 	}
@@ -231,10 +259,10 @@ func (r *Reader) rebuild(path string, size int64) (*index, []error, error) {
 		if b.end() > size {
 			break
 		}
-		if uids, err := r.sessionsOf(f, &b); err != nil {
+		if list, err := r.sessionsOf(f, &b); err != nil {
 			bad = append(bad, &Damage{path, at, err.Error()})
 		} else {
-			x.add(b, uids)
+			x.add(b, list)
 		}
 		at = b.end()
 	}
@@ -242,18 +270,18 @@ func (r *Reader) rebuild(path string, size int64) (*index, []error, error) {
 }
 
 // sessionsOf reads which sessions a block has.
-func (r *Reader) sessionsOf(f io.ReaderAt, b *blockInfo) (uids []string, err error) {
+func (r *Reader) sessionsOf(f io.ReaderAt, b *blockInfo) (list []carried, err error) {
 	content, err := r.load(f, b)
 	if err != nil {
 		return nil, err
 	}
 	c := cursor{b: content}
 	c.int()
-	uids = c.sessions()
+	list = c.sessions()
 	if c.failed {
 		return nil, errContent
 	}
-	return uids, nil
+	return list, nil
 }
 
 func headerAt(f io.ReaderAt, at int64) (blockInfo, bool) {

@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-
-	"github.com/klauspost/compress/zstd"
+	"slices"
 
 	"tyto/packet"
 	"tyto/store"
@@ -28,7 +27,6 @@ type Writer struct {
 
 	dir     string
 	opt     Options
-	enc     *zstd.Encoder
 	block   builder
 	start   int64 // time of the block's first packet
 	file    *os.File
@@ -37,6 +35,8 @@ type Writer struct {
 	size    int64
 	index   index
 	scratch []byte
+
+	datagrams datagrams
 }
 
 // NewWriter returns a Writer to a directory, which is made if it does not exist.
@@ -55,27 +55,27 @@ func NewWriter(dir string, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open packet archive: %w", err)
 	}
-	w := &Writer{dir: dir, opt: o, block: builder{index: make(map[string]uint64)}}
+	w := &Writer{dir: dir, opt: o, block: builder{index: make(map[carried]uint64)}}
 	if len(list) > 0 {
 		w.number = list[len(list)-1]
-	}
-	w.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
-	if err != nil {
-		return nil, fmt.Errorf("open packet archive: %w", err)
 	}
 	return w, nil
 }
 
-// Add keeps a packet of a session; uid is empty for one of none. It copies what
-// it needs.
-func (w *Writer) Add(f *packet.Frame, uid string) error {
-	if len(f.Data) > MaxPacket || len(uid) > MaxUID {
+// Add keeps a packet of a session, and of those that carried it, innermost
+// first; uid is empty for one of none. It copies what it needs.
+func (w *Writer) Add(f *packet.Frame, uid string, carriers ...string) error {
+	long := func(uid string) bool { return len(uid) > MaxUID }
+	if len(f.Data) > MaxPacket || long(uid) || slices.ContainsFunc(carriers, long) {
 		return fmt.Errorf("keep packet: %d bytes of session %.80q are more than is kept (%d and %d)", len(f.Data), uid, MaxPacket, MaxUID)
+	}
+	if uid == "" {
+		uid = w.datagrams.of(f)
 	}
 	if w.block.n == 0 {
 		w.start = f.Time
 	}
-	w.block.add(f, uid)
+	w.block.add(f, uid, carriers)
 	if w.block.bytes() >= w.opt.BlockBytes {
 		return w.Flush()
 	}
@@ -94,7 +94,7 @@ func (w *Writer) Flush() error {
 			return fmt.Errorf("begin packet segment: %w", err)
 		}
 	}
-	info, stored := w.block.encode(w.enc, w.size, w.start)
+	info, stored := w.block.encode(w.size, w.start)
 	w.scratch = append(info.appendHeader(w.scratch[:0]), stored...)
 	if _, err := w.file.Write(w.scratch); err != nil {
 		return fmt.Errorf("write packets: %w", err)
@@ -114,7 +114,7 @@ func (w *Writer) Close() error {
 	if w.file != nil {
 		err = errors.Join(err, w.finish())
 	}
-	return errors.Join(err, w.enc.Close())
+	return err
 }
 
 func (w *Writer) begin() error {
