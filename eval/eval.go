@@ -161,9 +161,37 @@ func Score(who string, d *train.Data, answers []Answer, thresholds []float64) Re
 	add(ShellAP, func(items []int) float64 { return s.shell(items).AveragePrecision() }, s.hasLabels)
 	add(ShellRecall, func(items []int) float64 { return s.shell(items).At(1e-3).Recall() }, s.hasLabels)
 	add(AppF1, s.appF1, func(k int) bool { return d.Examples[k].Targets.App != train.Unknown && answers[k].App != train.Unknown })
+	r.Figures = append(r.Figures, s.classes()...)
 	add(StateECE, s.stateECE, func(k int) bool { return s.hasStates(k) && answers[k].StateP != nil })
 	add(LabelECE, s.labelECE, s.hasLabels)
 	return r
+}
+
+// classes are the F1 of each state and each label that occurs.
+func (s *scorer) classes() (list []Figure) {
+	var states, labels []int
+	for k := range s.d.Examples {
+		if s.hasStates(k) {
+			states = append(states, k)
+		}
+		if s.hasLabels(k) {
+			labels = append(labels, k)
+		}
+	}
+	add := func(kind string, names []string, counts []metric.Counts) {
+		for i, c := range counts {
+			if c.Support() > 0 {
+				list = append(list, Figure{Name: kind + names[i], Items: c.Support(), Interval: metric.Interval{Value: c.F1(), Low: math.NaN(), High: math.NaN()}})
+			}
+		}
+	}
+	if len(states) > 0 {
+		add("state: ", train.States, s.confusion(states).Classes())
+	}
+	if len(labels) > 0 {
+		add("label: ", train.Labels, s.multi(labels).Classes)
+	}
+	return list
 }
 
 // scorer holds what figures are computed of.

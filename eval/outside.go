@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tyto/model"
 )
 
 // Flow is a flow of a capture from outside of which somebody wrote down what it is.
@@ -118,9 +120,6 @@ type told struct {
 	Duration    float64 `json:"duration"`
 }
 
-// LeastPackets is how many packets a session has at least if it is listened to.
-const LeastPackets = 8
-
 // Outside says what an analysis tells of flows. analyze writes the records of a
 // capture as JSON lines.
 func Outside(ctx context.Context, dir string, flows []Flow, analyze func(ctx context.Context, path string, w io.Writer) error) ([]Said, error) {
@@ -178,7 +177,7 @@ func said(f Flow, list []told) Said {
 		return s
 	}
 	s.Found, s.App, s.Control, s.Packets = true, best.App, best.Control, best.OrigPackets+best.RespPackets
-	s.Too = s.Packets < LeastPackets
+	s.Too = s.Packets < model.LeastPackets
 	for _, l := range best.Labels {
 		s.Labels = append(s.Labels, fmt.Sprintf("%s %.2f", l.Name, l.P))
 		s.Right = s.Right || slices.Contains(s.Expected, l.Name)

@@ -35,6 +35,9 @@ const (
 	maxWindow   = 4096
 	maxClasses  = 1024
 	maxName     = 64
+	// LeastPackets is how many packets a session has at least if it is listened to:
+	// in fewer there is little but a handshake or a question and its answer.
+	LeastPackets = 8
 	// MaxLayers is how many layer counts are told apart: 1, and 2 or more.
 	MaxLayers = 2
 	// EmbeddingSize is how many numbers an embedding has.

@@ -22,8 +22,8 @@ var SegmentSchema = record.New("segment", "", "A span of time in which a session
 var labelPart = record.New("", "", "", record.Field{Name: "name", Type: record.String}, record.Field{Name: "p", Type: record.Double})
 
 const (
-	// listenPackets is how many packets with payload or handshake a session has at
-	// least if it is listened to.
+	// listenPackets is how many packets a session has at least if it is listened to
+	// (model.LeastPackets).
 	listenPackets = 8
 	// heardApp is the least probability at which a session that no protocol was
 	// recognised in is named by what is heard.

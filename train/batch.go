@@ -72,7 +72,7 @@ func (p *part) fill(views []view, window int) {
 const (
 	stateWeight     = 1.0
 	beginWeight     = 0.2
-	labelWeight     = 8.0 // of the mean over labels, most of which are easy zeros
+	labelWeight     = 14.0 // of the mean over labels, most of which are easy zeros
 	controlWeight   = 0.3
 	layersWeight    = 0.3
 	appWeight       = 0.5

@@ -31,7 +31,7 @@ type Example struct {
 
 // Data are examples to train on or to evaluate with.
 type Data struct {
-	Examples []*Example // those with a message
+	Examples []*Example // sessions that are listened to
 	Runs     int
 	Apps     []string // names of protocols, by index
 	Profiles []string // names of networks, by index
@@ -69,8 +69,12 @@ func NewData(runs []*corpus.Run) *Data {
 
 func recipe(r *corpus.Run) string { return r.Truth.Scenario + "/" + r.Truth.Variant }
 
-// example returns nil if the session has no message.
+// example returns nil if the session has no message, or too few packets to be
+// listened to.
 func (d *Data) example(r *corpus.Run, s *corpus.Session) *Example {
+	if packets(s) < model.LeastPackets {
+		return nil
+	}
 	q := sequence.Recover(Proto(s), slices.Values(s.Entries))
 	if len(q.Messages) == 0 {
 		return nil
@@ -82,6 +86,16 @@ func (d *Data) example(r *corpus.Run, s *corpus.Session) *Example {
 	}
 	e.Targets.App = index(d.Apps, s.App)
 	return e
+}
+
+// packets counts the packets of a session.
+func packets(s *corpus.Session) (n uint32) {
+	for _, e := range s.Entries {
+		if !e.Message {
+			n += max(e.Packets, 1)
+		}
+	}
+	return n
 }
 
 // index returns where a name is in a sorted list, Unknown if it is not.

@@ -41,7 +41,7 @@ type Progress struct {
 
 // Defaults returns the options that the shipped model is trained with.
 func Defaults() Options {
-	return Options{Seed: 1, Steps: 6000, Sessions: 64, Messages: 512, Rate: 2e-3, Decay: 0.02, Channels: 64, Blocks: 7, SaveEvery: 500}
+	return Options{Seed: 1, Steps: 6000, Sessions: 64, Messages: 512, Rate: 3e-3, Decay: 0.02, Channels: 64, Blocks: 7, SaveEvery: 500}
 }
 
 // shards is part of a model's identity: see nn.NewTrainer.
