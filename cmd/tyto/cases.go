@@ -105,9 +105,10 @@ func (s story) block(color, head, text string) {
 	}
 }
 
-// named puts the names of devices beside their addresses.
+// named puts the names of devices in the place of their addresses, and makes the
+// text safe for a terminal: all of it may be from the network.
 func (s story) named(text string) string {
-	words := strings.Fields(text)
+	words := strings.Fields(printable(text))
 	for i, w := range words {
 		core := strings.Trim(w, ",.;:()")
 		addr, err := netip.ParseAddr(core)
@@ -118,5 +119,5 @@ func (s story) named(text string) string {
 			words[i] = strings.Replace(w, core, name, 1)
 		}
 	}
-	return strings.Join(words, " ")
+	return printable(strings.Join(words, " "))
 }

@@ -84,9 +84,9 @@ func strip(h *behavior.Heard, lasts int64, used map[string]bool) string {
 		g := &h.Segments[i]
 		from, to := float64(g.From)/per, float64(g.To)/per
 		for c := int(from); c < stripWidth && float64(c) <= to; c++ {
-			w := min(to, float64(c+1)) - max(from, float64(c)) + 0.05
-			if g.State == "idle" {
-				w *= 0.2 // what is done shows
+			w := min(to, float64(c+1)) - max(from, float64(c))
+			if g.State != "idle" {
+				w += 1 // what is done shows, however short
 			}
 			if w > weight[c] {
 				weight[c], columns[c] = w, g.State
