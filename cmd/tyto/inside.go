@@ -83,10 +83,10 @@ func strip(h *behavior.Heard, lasts int64, used map[string]bool) string {
 	for i := range h.Segments {
 		g := &h.Segments[i]
 		from, to := float64(g.From)/per, float64(g.To)/per
-		for c := int(from); c < stripWidth && float64(c) <= to; c++ {
+		for c := int(from); c < stripWidth && (float64(c) < to || c == int(from)); c++ {
 			w := min(to, float64(c+1)) - max(from, float64(c))
 			if g.State != "idle" {
-				w += 1 // what is done shows, however short
+				w += 2 // what is done shows, however short
 			}
 			if w > weight[c] {
 				weight[c], columns[c] = w, g.State
