@@ -98,6 +98,10 @@ func TestFolds(t *testing.T) {
 	if worst == nil || worst.Value != 0.7 || math.Abs(mean-0.8) > 1e-9 {
 		t.Errorf("worst %+v, mean %g", worst, mean)
 	}
+	card := Figures(folds)
+	if len(card) != 1 || card[0].Value != 0.7 || card[0].Which != "kNN" || card[0].Baseline != 0.5 || card[0].Split != "S1" {
+		t.Errorf("the card has %+v", card)
+	}
 	report := Report(folds)
 	for _, want := range []string{"| tyto | 0.700 (0.600 to 0.800) | 0.800 |", "| kNN | 0.500 | 0.500 |", "at least 0.85"} {
 		if !strings.Contains(report, want) {

@@ -126,7 +126,7 @@ func (v *evaluation) fold(ctx context.Context, c *cli, d *train.Data, s corpus.S
 		Command: fmt.Sprintf("tyto eval %s --splits %s --seed %d --steps %d", v.corpus, s.Name, o.Seed, o.Steps),
 	}
 	answers := eval.Hear(m, test)
-	f.Results = append(f.Results, eval.Score("tyto", test, answers, thresholds(m)))
+	f.Results = append(f.Results, eval.Score(eval.Us, test, answers, thresholds(m)))
 	if err := f.Write(v.out); err != nil { // a run that is cut keeps this
 		return err
 	}

@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"tyto/corpus"
+	"tyto/eval"
 	"tyto/model"
 	"tyto/train"
 )
 
 var trainCommand = command{
 	name:  "train",
-	usage: "train [CORPUS] [-o FILE] [--seed N] [--steps N] [--hold SPLIT] [--resume] [--quiet]",
+	usage: "train [CORPUS] [-o FILE] [--seed N] [--steps N] [--hold SPLIT] [--resume] [--figures DIR] [--quiet]",
 	short: "make a model of a corpus (corpus/data if none is given): the same corpus, seed and steps give the same file",
 	run:   trainModel,
 }
@@ -30,6 +31,7 @@ type training struct {
 	hold    string
 	resume  bool
 	quiet   bool
+	figures string // directory of what tyto eval measured
 	options train.Options
 }
 
@@ -42,6 +44,7 @@ func parseTrain(args []string) (t training, err error) {
 	fs.IntVar(&t.options.Steps, "steps", t.options.Steps, "")
 	fs.StringVar(&t.hold, "hold", "", "")
 	fs.BoolVar(&t.resume, "resume", false, "")
+	fs.StringVar(&t.figures, "figures", "", "")
 	fs.BoolVar(&t.quiet, "quiet", false, "")
 	t.corpus = "corpus/data"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
@@ -90,7 +93,15 @@ func trainModel(ctx context.Context, c *cli, args []string) error {
 		fmt.Fprintf(c.stderr, "%d runs, %s sessions, %d apps, %d recipes\n", d.Runs, thousands(uint64(len(d.Examples))), len(d.Apps), len(d.Recipes))
 		t.options.Progress = trainingShown(c)
 	}
-	m, err := train.Fit(ctx, d, t.options, card(t))
+	k := card(t)
+	if t.figures != "" {
+		folds, err := eval.ReadFolds(t.figures)
+		if err != nil {
+			return err
+		}
+		k.Figures = eval.Figures(folds)
+	}
+	m, err := train.Fit(ctx, d, t.options, k)
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("interrupted: go on with tyto train … --resume; what was learned is in %s", checkpoint)
 	}
@@ -116,6 +127,9 @@ func card(t training) model.Card {
 	command := fmt.Sprintf("tyto train %s --seed %d --steps %d", t.corpus, t.options.Seed, t.options.Steps)
 	if t.hold != "" {
 		command += " --hold " + t.hold
+	}
+	if t.figures != "" {
+		command += " --figures " + t.figures
 	}
 	return model.Card{
 		Name:    "session",
