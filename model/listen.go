@@ -28,8 +28,9 @@ func (l *Listener) Listen(h *behavior.Heard, s *behavior.Session) bool {
 		return false
 	}
 	shape, c := &l.f.shape, &l.m.Calibration
+	h.Leads = Leads(s.Sequence)
 	for i, v := range logits.Labels {
-		if p := c.Labels[i].P(v); p >= c.Labels[i].Tell {
+		if p := weigh(shape.Labels[i], c.Labels[i].P(v), h.Leads); p >= tells(shape.Labels[i], c.Labels[i].Tell) {
 			h.Labels = append(h.Labels, behavior.Label{Name: shape.Labels[i], P: p})
 		}
 	}
@@ -38,7 +39,6 @@ func (l *Listener) Listen(h *behavior.Heard, s *behavior.Session) bool {
 	l.posterior64 = Softmax(logits.Control, c.Control, l.posterior64)
 	best := largest(l.posterior64)
 	h.Control, h.ControlP = controlOf(shape.Controls[best]), l.posterior64[best]
-	h.Leads = Leads(s.Sequence)
 	l.posterior64 = Softmax(logits.Layers, c.Layers, l.posterior64)
 	best = largest(l.posterior64)
 	h.Layers, h.LayersP = best+1, l.posterior64[best]

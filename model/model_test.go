@@ -209,3 +209,23 @@ func BenchmarkListen(b *testing.B) {
 	}
 	b.ReportMetric(512*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
+
+// A shell without anybody who acts after quiet is hardly one.
+func TestRules(t *testing.T) {
+	for _, c := range []struct {
+		label    string
+		p        float64
+		leads    [2]int
+		from, to float64
+	}{
+		{"reverse-shell", 0.99, [2]int{0, 3}, 0.1, 0.3},
+		{"reverse-shell", 0.99, [2]int{2, 30}, 0.99, 0.99},
+		{"download", 0.99, [2]int{}, 0.99, 0.99},
+		{"shell", 1, [2]int{}, 0.9, 1},
+		{"shell", 0, [2]int{}, 0, 1e-8},
+	} {
+		if got := model.Weigh(c.label, c.p, c.leads); got < c.from || got > c.to {
+			t.Errorf("%s at %g with leads %v: %g, want %g to %g", c.label, c.p, c.leads, got, c.from, c.to)
+		}
+	}
+}

@@ -1,0 +1,4 @@
+package model
+
+// Weigh is weigh for the tests.
+var Weigh = weigh
