@@ -19,7 +19,7 @@ import (
 
 var trainCommand = command{
 	name:  "train",
-	usage: "train [CORPUS] [-o FILE] [--seed N] [--steps N] [--hold SPLIT] [--resume] [--figures DIR] [--quiet]",
+	usage: "train [CORPUS] [-o FILE] [--seed N] [--steps N] [--hold SPLIT] [--resume] [--figures DIR] [--commit REV] [--quiet]",
 	short: "make a model of a corpus (corpus/data if none is given): the same corpus, seed and steps give the same file",
 	run:   trainModel,
 }
@@ -32,6 +32,7 @@ type training struct {
 	resume  bool
 	quiet   bool
 	figures string // directory of what tyto eval measured
+	commit  string // for the card
 	options train.Options
 }
 
@@ -45,6 +46,7 @@ func parseTrain(args []string) (t training, err error) {
 	fs.StringVar(&t.hold, "hold", "", "")
 	fs.BoolVar(&t.resume, "resume", false, "")
 	fs.StringVar(&t.figures, "figures", "", "")
+	fs.StringVar(&t.commit, "commit", revision(), "")
 	fs.BoolVar(&t.quiet, "quiet", false, "")
 	t.corpus = "corpus/data"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
@@ -134,7 +136,7 @@ func card(t training) model.Card {
 	return model.Card{
 		Name:    "session",
 		Purpose: "what a session does, from sizes, directions and times of its messages",
-		Commit:  revision(), Command: command,
+		Commit:  t.commit, Command: command,
 		Reserved: "one run in ten, by the checksum of its name, calibrates and is not trained on",
 		Limits: []string{
 			"It has heard programs of Debian 12 in a lab of virtual links, and nothing else.",
