@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,42 +101,68 @@ func evaluate(ctx context.Context, c *cli, args []string) error {
 	return writeReport(c, v.out)
 }
 
-// fold trains and measures one fold.
+// fold trains and measures one fold. Of one that is there already, what is not is
+// added: baselines.
 func (v *evaluation) fold(ctx context.Context, c *cli, d *train.Data, s corpus.Split) error {
-	path := filepath.Join(v.out, strings.ReplaceAll(s.Name, "/", "-")+".tsv")
-	if _, err := os.Stat(path); err == nil && !v.again {
-		fmt.Fprintf(c.stderr, "%s is there; --again measures it again\n", path)
-		return nil
-	}
 	trained, test := d.Part(func(r *corpus.Run) bool { return !s.Test(r) }), d.Part(s.Test)
 	if len(test.Examples) == 0 {
 		fmt.Fprintf(c.stderr, "%s: no run is held back\n", s.Name)
 		return nil
 	}
+	f, err := v.measured(s.Name)
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		if f, err = v.fresh(ctx, c, trained, test, s); err != nil {
+			return err
+		}
+	}
+	if v.noBaselines || len(f.Results) > 1 {
+		return nil
+	}
+	f.Results = append(f.Results, eval.Baselines(trained, test, v.options.Seed, func(what string) { fmt.Fprintf(c.stderr, "%s: %s\n", s.Name, what) })...)
+	return f.Write(v.out)
+}
+
+// measured returns the fold of that name if it is there and is not to be measured
+// again, else nil.
+func (v *evaluation) measured(name string) (*eval.Fold, error) {
+	if v.again {
+		return nil, nil
+	}
+	folds, err := eval.ReadFolds(v.out)
+	if err != nil {
+		return nil, err
+	}
+	for i := range folds {
+		if folds[i].Split == name {
+			return &folds[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// fresh trains a model, measures it and keeps what it came to.
+func (v *evaluation) fresh(ctx context.Context, c *cli, trained, test *train.Data, s corpus.Split) (*eval.Fold, error) {
 	began := time.Now()
 	o := v.options
 	o.Progress = trainingShown(c)
 	m, err := train.Fit(ctx, trained, o, model.Card{Name: "session"})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f := eval.Fold{
+	f := &eval.Fold{
 		Split: s.Name, Doc: s.Doc, Commit: revision(), TrainedRuns: trained.Runs, Runs: test.Runs, Sessions: len(test.Examples),
 		Command: fmt.Sprintf("tyto eval %s --splits %s --seed %d --steps %d", v.corpus, s.Name, o.Seed, o.Steps),
 	}
 	answers := eval.Hear(m, test)
 	f.Results = append(f.Results, eval.Score(eval.Us, test, answers, thresholds(m)))
-	if err := f.Write(v.out); err != nil { // a run that is cut keeps this
-		return err
-	}
-	if err := eval.Draw(v.out, &f, test, answers); err != nil {
-		return err
+	if err := f.Write(v.out); err != nil { // what is cut off keeps this
+		return nil, err
 	}
 	fmt.Fprintf(c.stderr, "%s: trained and measured in %s\n", s.Name, time.Since(began).Round(time.Second))
-	if !v.noBaselines {
-		f.Results = append(f.Results, eval.Baselines(trained, test, o.Seed, func(what string) { fmt.Fprintf(c.stderr, "%s: %s\n", s.Name, what) })...)
-	}
-	return f.Write(v.out)
+	return f, eval.Draw(v.out, f, test, answers)
 }
 
 const evalHead = `# What was measured
