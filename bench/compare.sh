@@ -34,11 +34,11 @@ for capture; do
     for p in tyto tyto1 pair ndpi; do
       log=$work/$p; [ "$i" -gt 0 ] || log=$work/warm
       case $p in
-        tyto)  once "$log" "$root/bin/tyto" analyze --json "$capture"; packets=$(tail -1 "$work/out" | sed 's/.*"packets":\([0-9]*\).*/\1/') ;;
-        tyto1) once "$log" taskset -c $((i % 2)) "$root/bin/tyto" analyze --json "$capture" ;;
+        tyto)  once "$log" "$root/bin/tyto" analyze --json --no-model --no-detections "$capture"; packets=$(tail -1 "$work/out" | sed 's/.*"packets":\([0-9]*\).*/\1/') ;;
+        tyto1) once "$log" taskset -c $((i % 2)) "$root/bin/tyto" analyze --json --no-model --no-detections "$capture" ;;
         pair)
           for c in 0 1; do
-            /usr/bin/time -o "$work/time$c" -f '%U %S %e %M' taskset -c $c "$root/bin/tyto" analyze --json "$capture" >"$work/out$c" 2>/dev/null &
+            /usr/bin/time -o "$work/time$c" -f '%U %S %e %M' taskset -c $c "$root/bin/tyto" analyze --json --no-model --no-detections "$capture" >"$work/out$c" 2>/dev/null &
           done
           wait
           for c in 0 1; do awk '{ print $3 }' "$work/time$c" >>"$log$c"; done ;;

@@ -27,7 +27,7 @@ import (
 
 var analyzeCommand = command{
 	name:  "analyze",
-	usage: "analyze FILE… [--json [--entities]] [--db DIR [--no-packets] [--packet-budget MiB]] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--model FILE | --no-model] [--quiet]",
+	usage: "analyze FILE… [--json [--entities]] [--db DIR [--no-packets] [--packet-budget MiB]] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--model FILE | --no-model] [--no-detections] [--quiet]",
 	short: "read captures and tell what is in them: sessions, protocols, names, and what is odd",
 	run:   analyze,
 }
@@ -47,6 +47,7 @@ type options struct {
 	budget    int    // MiB that they may take; 0: all are kept
 	model     string // file; empty: the one in the program
 	noModel   bool
+	noDetect  bool
 	profile   string // file for a CPU profile: for developers
 }
 
@@ -65,6 +66,7 @@ func parseAnalyze(args []string) (o options, files []string, err error) {
 	fs.IntVar(&o.budget, "packet-budget", 0, "")
 	fs.StringVar(&o.model, "model", "", "")
 	fs.BoolVar(&o.noModel, "no-model", false, "")
+	fs.BoolVar(&o.noDetect, "no-detections", false, "")
 	fs.StringVar(&o.profile, "cpuprofile", "", "")
 	fs.Func("home", "", func(s string) error {
 		p, err := sensor.Prefixes(strings.Split(s, ","))
@@ -157,7 +159,10 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 	}
 	conf := sensor.Config{
 		Set: everyProtocol(), Home: o.home, Memory: o.memory << 20, Workers: o.workers,
-		Summary: !o.json, Detectors: all.Detectors(),
+		Summary: !o.json,
+	}
+	if !o.noDetect {
+		conf.Detectors = all.Detectors()
 	}
 	if o.entities || o.db != "" {
 		conf.Graph = entity.New(entity.Options{Home: o.home})
