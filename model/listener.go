@@ -6,6 +6,7 @@ import (
 	"tyto/nn"
 	"tyto/nn/kernel"
 	"tyto/sequence"
+	"tyto/sequence/feature"
 )
 
 const (
@@ -25,6 +26,7 @@ type fused struct {
 	gru                                 *nn.FusedGRU
 	labelHidden, labels, control, layer *nn.Fused
 	first, appHidden, app, embedding    *nn.Fused
+	features                            *nn.Fused
 }
 
 func (n *Network) fuse() *fused {
@@ -36,7 +38,8 @@ func (n *Network) fuse() *fused {
 		context: hidden(n.context), stateHidden: hidden(n.stateHidden), stateOut: linear(n.stateOut),
 		gru:         nn.FuseGRU(n.gru),
 		labelHidden: hidden(n.labelHidden), labels: linear(n.labels), control: linear(n.control), layer: linear(n.layers),
-		first: hidden(n.first), appHidden: hidden(n.appHidden), app: linear(n.app), embedding: linear(n.embedding),
+		features: nn.FuseConv(n.features, n.featureNorm, true),
+		first:    hidden(n.first), appHidden: hidden(n.appHidden), app: linear(n.app), embedding: linear(n.embedding),
 	}
 	for _, k := range n.block {
 		f.block = append(f.block, [2]*nn.Fused{nn.FuseConv(k.dilated, k.norm, true), nn.FuseConv(k.point, nil, false)})
@@ -68,17 +71,18 @@ type Listener struct {
 	tokens []sequence.Token
 	logits Logits
 
-	x, z                []float32 // of a chunk and its surroundings
-	h                   []float32 // of all messages
-	weights             []float32
-	wide                []float32 // chunk rows of h and context
-	hidden              []float32
-	side                []float32 // small things
-	state               []float32 // of the GRU
-	scratch             []float32
-	summary             []float32
-	posterior64, states []float64
-	decoder             *segment.Decoder
+	x, z                       []float32 // of a chunk and its surroundings
+	h                          []float32 // of all messages
+	weights                    []float32
+	wide                       []float32 // chunk rows of h and context
+	hidden                     []float32
+	side                       []float32 // small things
+	small, both, bytes, padded []float32
+	state                      []float32 // of the GRU
+	scratch                    []float32
+	summary                    []float32
+	posterior64, states        []float64
+	decoder                    *segment.Decoder
 }
 
 // NewListener returns a listener for the model.
@@ -114,7 +118,7 @@ func (l *Listener) Hear(s *sequence.Sequence, first [2][]byte) (*Logits, bool) {
 	l.tokens = sequence.AppendTokens(l.tokens[:0], &cut)
 	l.convolve()
 	l.pool()
-	l.session(first)
+	l.session(feature.Session(&cut), first)
 	l.messages()
 	return &l.logits, true
 }
@@ -165,33 +169,43 @@ func (l *Listener) pool() {
 }
 
 // session computes the heads of the session.
-func (l *Listener) session(first [2][]byte) {
-	f, o := l.f, &l.logits
+func (l *Listener) session(features []float32, first [2][]byte) {
+	f, o, s := l.f, &l.logits, l.f.shape
 	row := func(v *[]float32, layer *nn.Fused, x []float32, columns int) []float32 {
 		*v = grow(*v, nn.Stride(columns))
 		layer.Run(x, *v, 1)
 		*v = (*v)[:columns]
 		return *v
 	}
-	s := f.shape
-	l.side = grow(l.side, nn.Stride(s.Channels))
-	f.labelHidden.Run(l.summary, l.side, 1)
+	both := s.Channels + featureHidden
+	l.both = join(l.both, l.summary[:s.Channels], row(&l.small, f.features, l.pad(features), featureHidden))
+	l.side = grow(l.side, nn.Stride(both))
+	f.labelHidden.Run(l.both, l.side, 1)
 	row(&o.Labels, f.labels, l.side, len(s.Labels))
-	row(&o.Control, f.control, l.summary, len(s.Controls))
-	row(&o.Layers, f.layer, l.summary, MaxLayers)
+	row(&o.Control, f.control, l.both, len(s.Controls))
+	row(&o.Layers, f.layer, l.both, MaxLayers)
 	normalize(row(&o.Embedding, f.embedding, l.summary, EmbeddingSize))
 
-	l.x = grow(l.x, nn.Stride(FirstWidth))
-	clear(l.x)
-	AppendFirst(l.x[:0], first)
-	l.wide = grow(l.wide, nn.Stride(s.Channels+firstHidden))
-	clear(l.wide)
-	l.z = grow(l.z, nn.Stride(firstHidden))
-	f.first.Run(l.x, l.z, 1)
-	copy(l.wide, l.summary[:s.Channels])
-	copy(l.wide[s.Channels:], l.z[:firstHidden])
+	l.bytes = AppendFirst(l.bytes[:0], first)
+	l.wide = join(l.wide, l.both[:both], row(&l.small, f.first, l.pad(l.bytes), firstHidden))
 	f.appHidden.Run(l.wide, l.side, 1)
 	row(&o.App, f.app, l.side, len(s.Apps))
+}
+
+// pad returns a row with zeros behind its numbers. It is valid until the next
+// call.
+func (l *Listener) pad(v []float32) []float32 {
+	l.padded = join(l.padded, v, nil)
+	return l.padded
+}
+
+// join returns a row of the numbers of a and b, in the memory of to.
+func join(to, a, b []float32) []float32 {
+	to = grow(to, nn.Stride(len(a)+len(b)))
+	clear(to)
+	copy(to, a)
+	copy(to[len(a):], b)
+	return to
 }
 
 // messages computes the heads of all messages, in the light of the session.

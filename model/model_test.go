@@ -12,6 +12,7 @@ import (
 	"tyto/model"
 	"tyto/nn"
 	"tyto/sequence"
+	"tyto/sequence/feature"
 	"tyto/session"
 )
 
@@ -55,7 +56,7 @@ func TestListenerIsNetwork(t *testing.T) {
 		tape := nn.NewTape(n.Params)
 		tape.Train = false
 		var b model.Batch
-		b.Add(sequence.AppendTokens(nil, &s), model.AppendFirst(nil, firstBytes), n.Shape.Window)
+		b.Add(sequence.AppendTokens(nil, &s), model.AppendFirst(nil, firstBytes), feature.Session(&s), n.Shape.Window)
 		want := n.Forward(tape, &b, 0)
 		got, ok := l.Hear(&s, firstBytes)
 		if !ok || got.Messages != size {

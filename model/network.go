@@ -6,14 +6,17 @@ import (
 
 	"tyto/nn"
 	"tyto/sequence"
+	"tyto/sequence/feature"
 )
 
 const (
 	stemTaps  = 5
 	blockTaps = 3
-	// firstHidden is how wide the code of the first bytes is.
-	firstHidden = 32
-	dropout     = 0.1
+	// firstHidden and featureHidden are how wide the codes of the first bytes and of
+	// a session's features are.
+	firstHidden   = 32
+	featureHidden = 64
+	dropout       = 0.1
 )
 
 // Network is a dilated temporal convolution over messages (van den Oord et al.
@@ -31,6 +34,8 @@ type Network struct {
 	stateHidden, stateOut, boundary  *nn.Linear
 	context                          *nn.Linear // of the session, for its messages
 	gru                              *nn.GRU
+	features                         *nn.Conv
+	featureNorm                      *nn.BatchNorm
 	labelHidden, labels              *nn.Linear
 	control, layers                  *nn.Linear
 	first, appHidden, app, embedding *nn.Linear
@@ -66,10 +71,13 @@ func NewNetwork(s Shape, seed uint64) *Network {
 	n.context = linear("context", c, c/2)
 	n.stateHidden, n.stateOut = linear("state.hidden", c+c/2, c), linear("state", c, len(s.States))
 	n.boundary = linear("boundary", c, 1)
-	n.labelHidden, n.labels = linear("label.hidden", c, c), linear("label", c, len(s.Labels))
-	n.control, n.layers = linear("control", c, len(s.Controls)), linear("layers", c, MaxLayers)
+	n.features = nn.NewConv(ps, "features", nn.Shape{In: len(feature.Names), Out: featureHidden, Taps: 1, Dilation: 1}, r)
+	n.featureNorm = nn.NewBatchNorm(ps, "features.norm", featureHidden)
+	both := c + featureHidden
+	n.labelHidden, n.labels = linear("label.hidden", both, both), linear("label", both, len(s.Labels))
+	n.control, n.layers = linear("control", both, len(s.Controls)), linear("layers", both, MaxLayers)
 	n.first = linear("first", FirstWidth, firstHidden)
-	n.appHidden, n.app = linear("app.hidden", c+firstHidden, c), linear("app", c, len(s.Apps))
+	n.appHidden, n.app = linear("app.hidden", both+firstHidden, c), linear("app", c, len(s.Apps))
 	n.embedding = linear("embedding", c, EmbeddingSize)
 	if s.Profiles > 0 {
 		n.adversary, n.adversaryOut = linear("adversary.hidden", c, 32), linear("adversary", 32, s.Profiles)
@@ -82,6 +90,7 @@ func NewNetwork(s Shape, seed uint64) *Network {
 type Batch struct {
 	Tokens  []float32 // rows x sequence.Width
 	First   []float32 // sessions x FirstWidth
+	Hand    []float32 // sessions x features
 	Starts  []int     // row of each session's first message, and the number of rows
 	windows []int     // row of each window's first message, and the number of rows
 	groups  []int     // window of each session's first, and the number of windows
@@ -89,19 +98,21 @@ type Batch struct {
 
 // Reset removes the sessions and keeps the memory.
 func (b *Batch) Reset() {
-	b.Tokens, b.First = b.Tokens[:0], b.First[:0]
+	b.Tokens, b.First, b.Hand = b.Tokens[:0], b.First[:0], b.Hand[:0]
 	b.Starts, b.windows, b.groups = append(b.Starts[:0], 0), append(b.windows[:0], 0), append(b.groups[:0], 0)
 }
 
-// Add adds a session, which must have a message. window is the shape's.
-func (b *Batch) Add(tokens []sequence.Token, first []float32, window int) {
+// Add adds a session, which must have a message: its tokens, what AppendFirst makes
+// of its first bytes, and what feature.Session does of its messages. window is the
+// shape's.
+func (b *Batch) Add(tokens []sequence.Token, first, features []float32, window int) {
 	if len(b.Starts) == 0 {
 		b.Reset()
 	}
 	for i := range tokens {
 		b.Tokens = append(b.Tokens, tokens[i][:]...)
 	}
-	b.First = append(b.First, first...)
+	b.First, b.Hand = append(b.First, first...), append(b.Hand, features...)
 	row := b.Starts[len(b.Starts)-1]
 	end := row + len(tokens)
 	for row += window; row < end; row += window {
@@ -147,11 +158,13 @@ func (n *Network) Forward(t *nn.Tape, b *Batch, adversity float32) (o Output) {
 	context := t.Spread(t.Spread(t.ReLU(n.context.Forward(t, s)), pooled), h) // rows x c/2
 	o.State = n.stateOut.Forward(t, t.ReLU(n.stateHidden.Forward(t, t.Concat(h, context))))
 	o.Boundary = n.boundary.Forward(t, h)
-	o.Labels = n.labels.Forward(t, t.ReLU(n.labelHidden.Forward(t, s)))
-	o.Control, o.Layers = n.control.Forward(t, s), n.layers.Forward(t, s)
-	first := t.ReLU(n.first.Forward(t, t.Input(b.First, FirstWidth, nil))) // sessions x firstHidden
-	o.App = n.app.Forward(t, t.ReLU(n.appHidden.Forward(t, t.Concat(s, first))))
 	o.Embedding = t.Normalize(n.embedding.Forward(t, s))
+	hand := n.features.Forward(t, t.Input(b.Hand, len(feature.Names), nil)) // sessions x featureHidden
+	both := t.Concat(s, t.Dropout(n.featureNorm.ForwardReLU(t, hand), dropout))
+	o.Labels = n.labels.Forward(t, t.ReLU(n.labelHidden.Forward(t, both)))
+	o.Control, o.Layers = n.control.Forward(t, both), n.layers.Forward(t, both)
+	first := t.ReLU(n.first.Forward(t, t.Input(b.First, FirstWidth, nil))) // sessions x firstHidden
+	o.App = n.app.Forward(t, t.ReLU(n.appHidden.Forward(t, t.Concat(both, first))))
 	if n.adversary != nil {
 		o.Profile = n.adversaryOut.Forward(t, t.ReLU(n.adversary.Forward(t, t.ReverseGradient(s, adversity))))
 	}

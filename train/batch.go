@@ -14,6 +14,7 @@ type view struct {
 	tokens  []sequence.Token
 	states  []int32
 	begins  []float32
+	hand    []float32 // features of these messages
 }
 
 // batch is the views of a training step, with what losses need.
@@ -56,7 +57,7 @@ func (p *part) fill(views []view, window int) {
 	for i := range views {
 		v := &views[i]
 		t := &v.example.Targets
-		p.input.Add(v.tokens, v.example.First, window)
+		p.input.Add(v.tokens, v.example.First, v.hand, window)
 		p.states = append(p.states, v.states...)
 		p.begins = append(p.begins, v.begins...)
 		for range v.tokens {

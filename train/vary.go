@@ -8,6 +8,7 @@ import (
 	"tyto/lab/label"
 	"tyto/sequence"
 	"tyto/sequence/augment"
+	"tyto/sequence/feature"
 	"tyto/session"
 )
 
@@ -39,7 +40,7 @@ func (v *varier) view(e *Example, r *rand.Rand, limit int, to *slot) view {
 		}
 	}
 	from, until := window(len(e.Tokens), r, limit)
-	return view{e, e.Tokens[from:until], e.Targets.States[from:until], e.Targets.Begins[from:until]}
+	return view{e, e.Tokens[from:until], e.Targets.States[from:until], e.Targets.Begins[from:until], features(e.Heard, from, until)}
 }
 
 // window draws which messages of n are seen.
@@ -71,7 +72,13 @@ func (v *varier) vary(e *Example, r *rand.Rand, limit int, to *slot) (view, bool
 		to.states = append(to.states, e.Targets.stateOf(out.From[i]))
 	}
 	to.begins = appendBegins(to.begins[:0], to.states)
-	return view{e, to.tokens[from:], to.states[from:], to.begins[from:]}, true
+	return view{e, to.tokens[from:], to.states[from:], to.begins[from:], features(q, from, until)}, true
+}
+
+// features are those of some messages of a session.
+func features(q sequence.Sequence, from, until int) []float32 {
+	q.Messages = q.Messages[from:until]
+	return feature.Session(&q)
 }
 
 // stateOf returns the state of an entry that came from somewhere.

@@ -3,7 +3,7 @@ package baseline
 import (
 	"math/rand/v2"
 
-	"tyto/eval/feature"
+	"tyto/sequence/feature"
 	"tyto/train/boost"
 )
 

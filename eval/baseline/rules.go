@@ -3,9 +3,9 @@ package baseline
 import (
 	"math"
 
-	"tyto/eval/feature"
 	"tyto/lab/label"
 	"tyto/sequence"
+	"tyto/sequence/feature"
 	"tyto/session"
 )
 

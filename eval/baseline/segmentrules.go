@@ -3,8 +3,8 @@ package baseline
 import (
 	"math"
 
-	"tyto/eval/feature"
 	"tyto/lab/label"
+	"tyto/sequence/feature"
 )
 
 // SegmentRules are what people would write down of the states of messages. No
