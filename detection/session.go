@@ -69,7 +69,6 @@ type Sheet struct {
 	Requests []Request
 	Queries  []Query
 	Searches []Search
-	JA4      string
 	Flaw     string // of the server's certificate: self-signed, expired, …
 	// Authentic says that the session's own login was accepted, where only that
 	// is known (SSH).

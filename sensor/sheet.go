@@ -46,24 +46,31 @@ func (h *sheets) take(uid session.UID) *detection.Sheet {
 }
 
 // sheetReaders note the kinds of records that detections look at.
-var sheetReaders = map[string]func(*sheets, *detection.Sheet, int64){
-	"dce_rpc": (*sheets).call, "smb_files": (*sheets).file, "smb_mapping": (*sheets).share, "kerberos": (*sheets).ticket,
-	"http": (*sheets).request, "dns": (*sheets).query, "tls": (*sheets).tls, "ssh": (*sheets).ssh,
-	"ldap_search": (*sheets).search,
+var sheetReaders = map[string]sheetReader{
+	"dce_rpc": {add: (*sheets).call}, "smb_files": {add: (*sheets).file}, "smb_mapping": {add: (*sheets).share}, "kerberos": {add: (*sheets).ticket},
+	"http": {(*sheets).managing, (*sheets).request}, "dns": {add: (*sheets).query}, "ssh": {add: (*sheets).ssh},
+	"ldap_search": {add: (*sheets).search},
+}
+
+// sheetReader notes records of one kind: those that matter, or all.
+type sheetReader struct {
+	matters func(*sheets) bool
+	add     func(*sheets, *detection.Sheet, int64)
 }
 
 // record notes a record.
 func (h *sheets) record(s *session.Session, now int64, r protocol.Record) {
 	read := sheetReaders[r.Schema().Kind]
-	if read == nil {
-		return
-	}
-	sheet := h.of(s)
-	if sheet == nil {
+	if read.add == nil {
 		return
 	}
 	h.fields.Load(r)
-	read(h, sheet, now)
+	if read.matters != nil && !read.matters(h) {
+		return
+	}
+	if sheet := h.of(s); sheet != nil {
+		read.add(h, sheet, now)
+	}
 }
 
 // text returns a value, each different one once.
@@ -99,12 +106,14 @@ func (h *sheets) ticket(sheet *detection.Sheet, now int64) {
 	})
 }
 
-// request notes requests of remote management; others say nothing here.
+// managing reports whether a request is one of remote management; others say
+// nothing here.
+func (h *sheets) managing() bool {
+	return detection.IsWinRM(&detection.Request{Method: h.fields.Str("method"), URI: h.fields.Str("uri"), Agent: h.fields.Str("user_agent")})
+}
+
 func (h *sheets) request(sheet *detection.Sheet, now int64) {
-	r := detection.Request{At: now, Method: h.text("method"), URI: h.fields.Str("uri"), Host: h.text("host"), Agent: h.text("user_agent"), Status: int(h.fields.Uint("status_code"))}
-	if detection.IsWinRM(&r) {
-		sheet.Request(r)
-	}
+	sheet.Request(detection.Request{At: now, Method: h.text("method"), URI: h.fields.Str("uri"), Host: h.text("host"), Agent: h.text("user_agent"), Status: int(h.fields.Uint("status_code"))})
 }
 
 func (h *sheets) query(sheet *detection.Sheet, now int64) {
@@ -116,8 +125,6 @@ func (h *sheets) query(sheet *detection.Sheet, now int64) {
 func (h *sheets) search(sheet *detection.Sheet, now int64) {
 	sheet.Search(detection.Search{At: now, Filter: strings.ToLower(h.fields.Str("filter")), Attributes: strings.ToLower(strings.Join(h.fields.Strs("attributes"), ",")), Found: int(h.fields.Uint("result_count"))})
 }
-
-func (h *sheets) tls(sheet *detection.Sheet, _ int64) { sheet.JA4 = h.text("ja4") }
 
 func (h *sheets) ssh(sheet *detection.Sheet, _ int64) {
 	sheet.Authentic = sheet.Authentic || h.fields.True("auth_success")
