@@ -13,11 +13,18 @@ import (
 // where two round trips are longer, these.
 const LeadAfter = 60e6
 
-// Knows implements behavior.Listener: of a protocol that can be read, and that no
-// session of was trained on, nobody knows what the model would say. Of HTTP that
-// can be read the corpus has little but what proxies and tunnels make of it.
+// carriers are protocols that can be read and yet carry what cannot: connections of
+// others, commands, names that are data, programs that are started.
+var carriers = map[string]bool{
+	"dns": true, "icmp": true, "smb": true, "dcerpc": true, "winrm": true, "websocket": true, "socks": true, "http-proxy": true, "telnet": true,
+	"kerberos": true, "ldap": true, "gre": true, "vxlan": true,
+}
+
+// Knows implements behavior.Listener: sessions that cannot be read, or of a carrier
+// that the model was trained on. Of others the protocol's own records say more, and
+// what the model would say nobody knows.
 func (l *Listener) Knows(app string, encrypted bool) bool {
-	return encrypted || app == "unknown" || app != "http" && slices.Contains(l.f.shape.Apps, app)
+	return encrypted || app == "unknown" || carriers[app] && slices.Contains(l.f.shape.Apps, app)
 }
 
 // Listen implements behavior.Listener.

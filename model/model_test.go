@@ -230,3 +230,18 @@ func TestRules(t *testing.T) {
 		}
 	}
 }
+
+func TestKnows(t *testing.T) {
+	s := shape()
+	s.Apps = []string{"dns", "smtp"}
+	n := model.NewNetwork(s, 1)
+	l := model.New(n, model.Card{}, model.Uncalibrated(&n.Shape)).NewListener()
+	for _, c := range []struct {
+		app             string
+		encrypted, want bool
+	}{{"tls", true, true}, {"unknown", false, true}, {"dns", false, true}, {"smtp", false, false}, {"smtp", true, true}, {"smb", false, false}, {"modbus", false, false}} {
+		if got := l.Knows(c.app, c.encrypted); got != c.want {
+			t.Errorf("%s, encrypted %v: %v", c.app, c.encrypted, got)
+		}
+	}
+}
