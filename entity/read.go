@@ -16,7 +16,7 @@ import (
 // for use. Its methods append to the slice they are given.
 type Reader struct {
 	names  intern.Strings
-	fields fields
+	fields recordFields
 }
 
 // Session returns what a session shows when it is over: app is what it is,

@@ -31,7 +31,7 @@ func (r *Reader) Record(to []Fact, s *session.Session, now int64, rec protocol.R
 	if read == nil {
 		return to
 	}
-	r.fields.load(rec)
+	r.fields.Load(rec)
 	in := reading{r, to, s, now}
 	read(&in)
 	return in.to
@@ -67,29 +67,29 @@ func (r *reading) dhcp() {
 	if a := f.addr("assigned_addr"); !a.IsZero() {
 		at = a
 	}
-	if types := strings.Join(f.strs("msg_types"), ","); !at.IsZero() && (strings.HasSuffix(types, "ACK") || strings.HasSuffix(types, "BOOTP_REPLY")) {
+	if types := strings.Join(f.Strs("msg_types"), ","); !at.IsZero() && (strings.HasSuffix(types, "ACK") || strings.HasSuffix(types, "BOOTP_REPLY")) {
 		held := Fact{Relation: Held, Via: "dhcp", First: r.now, UID: r.s.UID, From: AddressRef(at), To: device}
 		if lease := f.interval("lease_time"); lease > 0 {
 			held.Until = r.now + lease
 		}
 		r.to = keep(r.to, &held)
 	}
-	for _, name := range [2]string{f.str("client_fqdn"), f.str("host_name")} {
+	for _, name := range [2]string{f.Str("client_fqdn"), f.Str("host_name")} {
 		r.add(Named, device, r.domain(name), "dhcp")
 	}
-	r.add(HasFingerprint, device, r.typed("dhcp", f.str("fingerprint")), "dhcp")
-	if id := f.str("client_id"); !strings.HasSuffix(id, strings.ReplaceAll(device.MAC.String(), ":", "")) {
+	r.add(HasFingerprint, device, r.typed("dhcp", f.Str("fingerprint")), "dhcp")
+	if id := f.Str("client_id"); !strings.HasSuffix(id, strings.ReplaceAll(device.MAC.String(), ":", "")) {
 		r.add(HasFingerprint, device, r.typed("dhcp-id", id), "dhcp")
 	}
-	r.add(UsesSoftware, device, r.name(Software, f.str("vendor_class")), "dhcp")
-	for _, a := range f.strs("routers") {
+	r.add(UsesSoftware, device, r.name(Software, f.Str("vendor_class")), "dhcp")
+	for _, a := range f.Strs("routers") {
 		r.role(a, "gateway", "dhcp")
 	}
-	for _, a := range f.strs("dns_servers") {
+	for _, a := range f.Strs("dns_servers") {
 		r.role(a, "resolver", "dhcp")
 	}
-	if f.raw("assigned_addr") != "" {
-		r.role(f.raw("server_addr"), "dhcp", "dhcp")
+	if f.Str("assigned_addr") != "" {
+		r.role(f.Str("server_addr"), "dhcp", "dhcp")
 	}
 }
 
@@ -102,13 +102,13 @@ func (r *reading) role(addr, role, via string) {
 
 func (r *reading) dhcpv6() {
 	f := &r.fields
-	mac, duid := f.mac("mac"), r.typed("duid", f.str("client_duid"))
+	mac, duid := f.mac("mac"), r.typed("duid", f.Str("client_duid"))
 	device := InterfaceRef(mac)
-	for _, s := range f.strs("addresses") {
+	for _, s := range f.Strs("addresses") {
 		a := AddressRef(addrOf(s))
 		if mac.IsZero() {
 			r.add(HasFingerprint, a, duid, "dhcpv6")
-			r.add(Named, a, r.domain(f.str("client_fqdn")), "dhcpv6")
+			r.add(Named, a, r.domain(f.Str("client_fqdn")), "dhcpv6")
 			continue
 		}
 		held := Fact{Relation: Held, Via: "dhcpv6", First: r.now, UID: r.s.UID, From: a, To: device}
@@ -118,8 +118,8 @@ func (r *reading) dhcpv6() {
 		r.to = keep(r.to, &held)
 	}
 	r.add(HasFingerprint, device, duid, "dhcpv6")
-	r.add(Named, device, r.domain(f.str("client_fqdn")), "dhcpv6")
-	r.add(UsesSoftware, device, r.name(Software, f.str("vendor_class")), "dhcpv6")
+	r.add(Named, device, r.domain(f.Str("client_fqdn")), "dhcpv6")
+	r.add(UsesSoftware, device, r.name(Software, f.Str("vendor_class")), "dhcpv6")
 }
 
 // dns reads who asked for what; the answers are observed. Names that a link's
@@ -130,14 +130,14 @@ func (r *reading) dns() {
 		return
 	}
 	f := &r.fields
-	r.to = keep(r.to, &Fact{Relation: Resolved, Via: "dns", First: r.now, UID: r.s.UID, From: r.side(session.Orig), To: r.domain(f.str("query")), Failed: f.raw("rcode_name") == "NXDOMAIN"})
+	r.to = keep(r.to, &Fact{Relation: Resolved, Via: "dns", First: r.now, UID: r.s.UID, From: r.side(session.Orig), To: r.domain(f.Str("query")), Failed: f.Is("rcode_name", "NXDOMAIN")})
 }
 
 func (r *reading) tls() {
 	f := &r.fields
-	r.add(HasFingerprint, r.side(session.Orig), r.typed("ja4", f.str("ja4")), "tls")
+	r.add(HasFingerprint, r.side(session.Orig), r.typed("ja4", f.Str("ja4")), "tls")
 	for d, field := range [2]string{"client_cert_chain_fps", "cert_chain_fps"} {
-		if chain := f.strs(field); len(chain) > 0 {
+		if chain := f.Strs(field); len(chain) > 0 {
 			r.add(Presents, r.side(session.Direction(d)), r.name(Certificate, chain[0]), "tls")
 		}
 	}
@@ -146,21 +146,21 @@ func (r *reading) tls() {
 // x509 reads whom a host's certificate is for, and who says so.
 func (r *reading) x509() {
 	f := &r.fields
-	if !f.true("host_cert") {
+	if !f.True("host_cert") {
 		return
 	}
-	cert := r.name(Certificate, f.str("fingerprint"))
-	for _, name := range f.strs("san.dns") {
+	cert := r.name(Certificate, f.Str("fingerprint"))
+	for _, name := range f.Strs("san.dns") {
 		r.add(Certifies, cert, r.domain(name), "x509")
 	}
-	if name := commonName(f.str("certificate.subject")); strings.Contains(name, ".") || f.raw("san.dns") == "" {
+	if name := commonName(f.Str("certificate.subject")); strings.Contains(name, ".") || f.Str("san.dns") == "" {
 		r.add(Certifies, cert, r.domain(name), "x509")
 	}
-	if f.true("self_signed") {
+	if f.True("self_signed") {
 		r.add(IssuedBy, cert, cert, "x509")
 		return
 	}
-	r.add(IssuedBy, cert, r.name(Organisation, f.str("certificate.issuer")), "x509")
+	r.add(IssuedBy, cert, r.name(Organisation, f.Str("certificate.issuer")), "x509")
 }
 
 // commonName returns the CN of a distinguished name (RFC 4514).
@@ -175,16 +175,16 @@ func commonName(dn string) string {
 
 func (r *reading) ssh() {
 	f := &r.fields
-	r.add(HasFingerprint, r.side(session.Orig), r.typed("hassh", f.str("hassh")), "ssh")
-	r.add(HasFingerprint, r.side(session.Resp), r.typed("hassh-server", f.str("hasshServer")), "ssh")
-	r.add(HasFingerprint, r.side(session.Resp), r.typed("hostkey", f.str("host_key_sha256")), "ssh")
+	r.add(HasFingerprint, r.side(session.Orig), r.typed("hassh", f.Str("hassh")), "ssh")
+	r.add(HasFingerprint, r.side(session.Resp), r.typed("hassh-server", f.Str("hasshServer")), "ssh")
+	r.add(HasFingerprint, r.side(session.Resp), r.typed("hostkey", f.Str("host_key_sha256")), "ssh")
 }
 
 // ntlm reads that the two names of a domain are one's.
 func (r *reading) ntlm() {
 	f := &r.fields
-	short, long := f.str("server_nb_domain_name"), f.str("server_dns_domain_name")
-	if long != "" && !strings.EqualFold(short, f.str("server_nb_computer_name")) {
+	short, long := f.Str("server_nb_domain_name"), f.Str("server_dns_domain_name")
+	if long != "" && !strings.EqualFold(short, f.Str("server_nb_computer_name")) {
 		r.add(SameAs, r.domain(short), r.domain(long), "ntlm")
 	}
 }
@@ -193,9 +193,9 @@ func (r *reading) ntlm() {
 // granted proves the account, of a machine as well.
 func (r *reading) kerberos() {
 	f := &r.fields
-	client, kind := f.str("client"), f.raw("request_type")
+	client, kind := f.Str("client"), f.Str("request_type")
 	i := strings.LastIndexByte(client, '/')
-	if i < 0 || f.raw("success") == "F" {
+	if i < 0 || f.False("success") {
 		return
 	}
 	name, at := strings.ToLower(client[:i]), r.side(session.Orig)
@@ -208,20 +208,20 @@ func (r *reading) kerberos() {
 		r.add(Named, at, r.domain(host), machineAccount)
 	}
 	r.add(ActiveAt, user, at, "kerberos")
-	if kind == "AS" && f.true("success") {
+	if kind == "AS" && f.True("success") {
 		r.add(LoggedIn, user, r.side(session.Resp), "kerberos")
 	}
-	if service := f.str("service"); service != "" && kind == "TGS" && f.true("success") {
+	if service := f.Str("service"); service != "" && kind == "TGS" && f.True("success") {
 		r.add(Accessed, user, r.name(Service, strings.ToLower(service)), "kerberos")
 	}
 }
 
-func (r *reading) smbMapping() { r.file(r.fields.str("path"), "") }
+func (r *reading) smbMapping() { r.file(r.fields.Str("path"), "") }
 
 func (r *reading) smbFiles() {
 	f := &r.fields
-	if name := f.str("name"); name != "" && f.raw("action") != "DIR_LIST" {
-		r.file(f.str("path"), name)
+	if name := f.Str("name"); name != "" && !f.Is("action", "DIR_LIST") {
+		r.file(f.Str("path"), name)
 	}
 }
 
@@ -236,7 +236,7 @@ func (r *reading) file(share, name string) {
 	}
 	file := r.name(File, strings.ToLower(path))
 	r.add(Accessed, r.side(session.Orig), file, "smb")
-	if user := r.fields.str("user"); user != "" {
+	if user := r.fields.Str("user"); user != "" {
 		r.add(Accessed, r.user(user), file, "smb")
 	}
 }
@@ -249,7 +249,7 @@ var administrative = map[string]bool{
 
 func (r *reading) dceRPC() {
 	f := &r.fields
-	if name := f.str("endpoint"); administrative[name] && f.raw("fault") == "" {
+	if name := f.Str("endpoint"); administrative[name] && f.Str("fault") == "" {
 		r.add(Administered, r.side(session.Orig), r.side(session.Resp), strings.ToLower(name))
 	}
 }
