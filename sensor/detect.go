@@ -7,7 +7,6 @@ import (
 	"tyto/behavior/lead"
 	"tyto/detection"
 	"tyto/protocol"
-	"tyto/sequence"
 	"tyto/session"
 	"tyto/triage"
 )
@@ -44,8 +43,7 @@ func (l *lane) detect(s *session.Session, f *protocol.Flow) {
 		d.Bytes[i], d.Packets[i] = s.Sides[i].Bytes, s.Sides[i].Packets
 	}
 	if s.Series.Packets >= leadPackets && s.Duration() >= leadLasts {
-		q := sequence.Recover(s.Proto, s.Series.All(&l.pool))
-		d.Lead = lead.Of(&q, s.First)
+		d.Lead = lead.Of(l.messages(s), s.First)
 	}
 	if h := l.heardOf(); h != nil {
 		d.Heard = detached(h)

@@ -9,6 +9,7 @@ import (
 	"tyto/internal/record"
 	"tyto/packet"
 	"tyto/protocol"
+	"tyto/sequence"
 	"tyto/session"
 )
 
@@ -51,18 +52,21 @@ type lane struct {
 	latest  []identified // by stream
 	sheets  *sheets      // nil if nobody detects
 	hearing *hearing     // nil if nobody listens
-	carrier bool         // its sessions are those of tunnels
-	counts  counts
-	names   intern.Strings
-	loose   loose               // nil unless frames are kept
-	series  int                 // stream of series records, or noStream
-	text    []byte              // of one
-	marks   map[session.UID]int // anomalies told, of sessions that are Marked
+	// recovered are the messages of the session that is being told, nil until asked
+	// for.
+	recovered *sequence.Sequence
+	carrier   bool // its sessions are those of tunnels
+	counts    counts
+	names     intern.Strings
+	loose     loose               // nil unless frames are kept
+	series    int                 // stream of series records, or noStream
+	text      []byte              // of one
+	marks     map[session.UID]int // anomalies told, of sessions that are Marked
 }
 
 // counts are a lane's parts of the stats record.
 type counts struct {
-	sessions, records, anomalies, shedRecords, heard uint64
+	sessions, records, anomalies, shedRecords uint64
 }
 
 // stream is one output: the JSON lines, or one log.
@@ -317,6 +321,7 @@ func (h handler) Anomaly(s *session.Session, name string, now int64) {
 func (h handler) Ended(s *session.Session, now int64) {
 	l := h.lane
 	l.engine.Close(s, s.Last)
+	l.recovered = nil
 	l.listen(s)
 	f := l.engine.Flow(s)
 	l.counts.sessions++
@@ -351,6 +356,15 @@ func (h handler) Ended(s *session.Session, now int64) {
 	if s.Flags&session.Marked != 0 {
 		delete(l.marks, s.UID)
 	}
+}
+
+// messages returns the messages of the session that is being told.
+func (l *lane) messages(s *session.Session) *sequence.Sequence {
+	if l.recovered == nil {
+		q := sequence.Recover(s.Proto, s.Series.All(&l.pool))
+		l.recovered = &q
+	}
+	return l.recovered
 }
 
 func (l *lane) writeSession(s *session.Session, f *protocol.Flow) {

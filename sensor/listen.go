@@ -4,7 +4,6 @@ import (
 	"tyto/behavior"
 	"tyto/internal/record"
 	"tyto/protocol"
-	"tyto/sequence"
 	"tyto/session"
 )
 
@@ -87,15 +86,11 @@ func (l *lane) listen(s *session.Session) {
 	if l.carrier || s.Series.Packets < listenPackets || !h.listener.Knows(app, s.Flags&session.Encrypted != 0) {
 		return
 	}
-	q := sequence.Recover(s.Proto, s.Series.All(&l.pool))
-	in := behavior.Session{Proto: s.Proto, App: app, Sequence: &q}
+	in := behavior.Session{Proto: s.Proto, App: app, Sequence: l.messages(s)}
 	if b != nil {
 		in.First = b.slices()
 	}
 	h.ok = h.listener.Listen(&h.heard, &in)
-	if h.ok {
-		l.counts.heard++
-	}
 }
 
 // heardOf returns what was heard of the session that is being told, nil for nothing.
