@@ -97,7 +97,7 @@ func (c *Calibration) PValue(app int, score float64) float64 {
 }
 
 // Softmax stores probabilities of logits at a temperature in p.
-func Softmax(logits []float32, temperature float64, p []float64) []float64 {
+func Softmax[F float32 | float64](logits []F, temperature float64, p []float64) []float64 {
 	top := math.Inf(-1)
 	for _, v := range logits {
 		top = max(top, float64(v))

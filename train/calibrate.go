@@ -28,7 +28,7 @@ func Calibrate(n *model.Network, trained, held *Data) model.Calibration {
 	}
 	c.Reject = reject
 	for i, y := range v.app.y {
-		p := softmaxAt(v.app.logits[i], c.App)
+		p := model.Softmax(v.app.logits[i], c.App, nil)
 		c.Scores[y] = append(c.Scores[y], p[y])
 	}
 	for i, scores := range c.Scores {
@@ -160,19 +160,6 @@ func (a *answered) thresholds(p *model.Platt) (holds, tell float64) {
 		holds = min(max(best, fewest), most)
 	}
 	return holds, min(max(r.At(toldInVain).Threshold, 0.5), mostToTell)
-}
-
-func softmaxAt(logits []float64, temperature float64) []float64 {
-	top, sum := slices.Max(logits), 0.0
-	p := make([]float64, len(logits))
-	for i, v := range logits {
-		p[i] = math.Exp((v - top) / temperature)
-		sum += p[i]
-	}
-	for i := range p {
-		p[i] /= sum
-	}
-	return p
 }
 
 // quantiles are at most model.MaxScores values that stand for a list, ascending.
