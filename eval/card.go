@@ -13,7 +13,7 @@ func Figures(folds []Fold) (list []model.Figure) {
 	var baselines []string
 	for _, f := range folds {
 		for _, r := range f.Results {
-			if r.Who != Us && !slices.Contains(baselines, r.Who) {
+			if !ours(r.Who) && !slices.Contains(baselines, r.Who) {
 				baselines = append(baselines, r.Who)
 			}
 		}

@@ -124,18 +124,22 @@ func TestOutside(t *testing.T) {
 		flows[i].Path = "eval_test.go" // a file that is there
 	}
 	session := `{"record":"session","ts":100,"id.orig_h":"10.0.0.1","id.orig_p":%d,"id.resp_h":"10.0.0.2","id.resp_p":22,"orig_pkts":50,"resp_pkts":40,"duration":9,"app":"ssh","labels":[{"name":"shell","p":0.9}]}` + "\n"
-	all, err := Outside(context.Background(), ".", flows, func(_ context.Context, _ string, w io.Writer) error {
-		_, err := fmt.Fprintf(w, session+session+"{}\n", 5, 6)
-		return err
-	})
+	deaf := strings.Replace(session, `{"name":"shell","p":0.9}`, "", 1)
+	analyze := func(line string) Analyze {
+		return func(_ context.Context, _ string, w io.Writer) error {
+			_, err := fmt.Fprintf(w, line+line+"{}\n", 5, 6)
+			return err
+		}
+	}
+	all, err := Outside(context.Background(), ".", flows, analyze(session), analyze(deaf))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !all[0].Right || all[1].Right || !all[1].Found || all[2].Found {
+	if !all[0].Right || all[0].Heard || all[1].Right || !all[1].Found || all[2].Found {
 		t.Errorf("said %+v", all)
 	}
 	report := OutsideReport(all)
-	if !strings.Contains(report, "| **all** | **1** | **2** | 1 |") {
+	if !strings.Contains(report, "| **all** | **1** | **0** | **2** | 1 |") {
 		t.Errorf("report:\n%s", report)
 	}
 }

@@ -21,6 +21,11 @@ type Fold struct {
 	Results         []Result
 }
 
+// Compared reports whether baselines were measured too.
+func (f *Fold) Compared() bool {
+	return slices.ContainsFunc(f.Results, func(r Result) bool { return !ours(r.Who) })
+}
+
 // fileName of a fold: S1-0.tsv.
 func (f *Fold) fileName() string { return strings.ReplaceAll(f.Split, "/", "-") + ".tsv" }
 
@@ -131,10 +136,12 @@ func (f *Fold) header(line string) {
 }
 
 // figureNames in the order of reports.
-var figureNames = []string{StateF1, SpanF1, BoundaryF1, KeysF1, KeysHiddenF1, ControlRight, LayersRight, LabelF1, ShellRecall, ShellAP, AppF1, StateECE, LabelECE}
+var figureNames = []string{StateF1, SpanF1, BoundaryF1, KeysF1, KeysHiddenF1, ControlRight, LayersRight, LabelF1, ShellRecall, ShellAP, AppF1, StateECE, LabelECE, NetworkProbe, NetworkPrior, ScenarioProbe, ScenarioPrior}
 
 // lowerIsBetter of a figure.
-func lowerIsBetter(name string) bool { return name == StateECE || name == LabelECE }
+func lowerIsBetter(name string) bool {
+	return name == StateECE || name == LabelECE || name == NetworkProbe
+}
 
 // Targets that were set before anything was measured; of S1 and S2, worst fold.
 var Targets = map[string]float64{

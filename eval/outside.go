@@ -97,6 +97,7 @@ type Said struct {
 	Control  string
 	Packets  uint64
 	Right    bool // one of the labels that are told is expected
+	Heard    bool // and it is told by listening alone
 	Too      bool // it has too few packets to be listened to
 	Expected []string
 }
@@ -120,25 +121,36 @@ type told struct {
 	Duration    float64 `json:"duration"`
 }
 
-// Outside says what an analysis tells of flows. analyze writes the records of a
-// capture as JSON lines.
-func Outside(ctx context.Context, dir string, flows []Flow, analyze func(ctx context.Context, path string, w io.Writer) error) ([]Said, error) {
+// Analyze writes the records of a capture as JSON lines.
+type Analyze func(ctx context.Context, path string, w io.Writer) error
+
+// Outside says what an analysis tells of flows, and what listening tells alone.
+func Outside(ctx context.Context, dir string, flows []Flow, analyze, listen Analyze) ([]Said, error) {
 	var all []Said
-	records := make(map[string][]told)
+	type both struct{ told, heard []told }
+	records := make(map[string]both)
 	for _, f := range flows {
-		if _, ok := records[f.Path]; !ok {
-			list, err := sessionsOf(ctx, filepath.Join(dir, f.Path), analyze)
-			if err != nil {
+		r, ok := records[f.Path]
+		if !ok {
+			path := filepath.Join(dir, f.Path)
+			var err error
+			if r.told, err = sessionsOf(ctx, path, analyze); err != nil {
 				return nil, err
 			}
-			records[f.Path] = list
+			if r.heard, err = sessionsOf(ctx, path, listen); err != nil {
+				return nil, err
+			}
+			records[f.Path] = r
 		}
-		all = append(all, said(f, records[f.Path]))
+		s := said(f, r.told)
+		heard := said(f, r.heard)
+		s.Heard = heard.Right
+		all = append(all, s)
 	}
 	return all, nil
 }
 
-func sessionsOf(ctx context.Context, path string, analyze func(ctx context.Context, path string, w io.Writer) error) ([]told, error) {
+func sessionsOf(ctx context.Context, path string, analyze Analyze) ([]told, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
@@ -185,40 +197,49 @@ func said(f Flow, list []told) Said {
 	return s
 }
 
+// kind counts flows of which the same was written.
+type kind struct{ right, heard, all, short int }
+
+func (k *kind) count(s *Said) {
+	if !s.Right && (s.Too || !s.Found) {
+		k.short++
+		return
+	}
+	k.all++
+	if s.Right {
+		k.right++
+	}
+	if s.Heard {
+		k.heard++
+	}
+}
+
 // OutsideReport writes what is said of flows as Markdown: a line each of those
 // that the labels can say, and their number.
 func OutsideReport(all []Said) string {
 	var b strings.Builder
-	kinds := make(map[string][3]int) // of listened: right, all; too short
+	kinds, total := make(map[string]*kind), new(kind)
 	var order []string
 	for i := range all {
 		s := &all[i]
 		if s.Expected == nil {
 			continue
 		}
-		k, ok := kinds[s.Label]
-		if !ok {
+		k := kinds[s.Label]
+		if k == nil {
+			k = new(kind)
+			kinds[s.Label] = k
 			order = append(order, s.Label)
 		}
-		switch {
-		case s.Too || !s.Found:
-			k[2]++
-		case s.Right:
-			k[0]++
-			k[1]++
-		default:
-			k[1]++
-		}
-		kinds[s.Label] = k
+		k.count(s)
+		total.count(s)
 	}
-	right, heard, short := 0, 0, 0
-	fmt.Fprintf(&b, "| what was written | right | of | too short to hear |\n|---|---|---|---|\n")
+	fmt.Fprintf(&b, "| what was written | right | by listening alone | of | not told and too short to hear |\n|---|---|---|---|---|\n")
 	for _, name := range order {
 		k := kinds[name]
-		right, heard, short = right+k[0], heard+k[1], short+k[2]
-		fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", name, k[0], k[1], k[2])
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d |\n", name, k.right, k.heard, k.all, k.short)
 	}
-	fmt.Fprintf(&b, "| **all** | **%d** | **%d** | %d |\n", right, heard, short)
+	fmt.Fprintf(&b, "| **all** | **%d** | **%d** | **%d** | %d |\n", total.right, total.heard, total.all, total.short)
 	fmt.Fprintf(&b, "\n| capture | flow | written | evidence | right | app | heard | control |\n|---|---|---|---|---|---|---|---|\n")
 	for i := range all {
 		s := &all[i]
@@ -229,10 +250,12 @@ func OutsideReport(all []Said) string {
 		switch {
 		case !s.Found:
 			verdict = "no session"
+		case s.Heard:
+			verdict = "yes, heard"
+		case s.Right:
+			verdict = "yes, said"
 		case s.Too:
 			verdict = "too short"
-		case s.Right:
-			verdict = "yes"
 		}
 		fmt.Fprintf(&b, "| %s | %s:%s → %s:%s | %s | %s | %s | %s | %s | %s |\n", filepath.Base(s.Path), s.Src, s.SrcPort, s.Dst, s.DstPort, s.Label, s.Evidence, verdict, s.App, strings.Join(s.Labels, ", "), s.Control)
 	}

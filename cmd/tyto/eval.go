@@ -118,7 +118,7 @@ func (v *evaluation) fold(ctx context.Context, c *cli, d *train.Data, s corpus.S
 			return err
 		}
 	}
-	if v.noBaselines || len(f.Results) > 1 {
+	if v.noBaselines || f.Compared() {
 		return nil
 	}
 	f.Results = append(f.Results, eval.Baselines(trained, test, v.options.Seed, func(what string) { fmt.Fprintf(c.stderr, "%s: %s\n", s.Name, what) })...)
@@ -157,7 +157,8 @@ func (v *evaluation) fresh(ctx context.Context, c *cli, trained, test *train.Dat
 		Command: fmt.Sprintf("tyto eval %s --splits %s --seed %d --steps %d", v.corpus, s.Name, o.Seed, o.Steps),
 	}
 	answers := eval.Hear(m, test)
-	f.Results = append(f.Results, eval.Score(eval.Us, test, answers, thresholds(m)))
+	f.Results = append(f.Results, eval.Score(eval.Us, test, answers, eval.Thresholds(m)))
+	f.Results = append(f.Results, eval.Audit(m, test)...)
 	if err := f.Write(v.out); err != nil { // what is cut off keeps this
 		return nil, err
 	}
@@ -189,12 +190,4 @@ func writeReport(c *cli, dir string) error {
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s: %d folds\n", path, len(folds))
 	return err
-}
-
-// thresholds are those from which on a model tells labels.
-func thresholds(m *model.Model) (list []float64) {
-	for _, p := range m.Calibration.Labels {
-		list = append(list, p.Threshold)
-	}
-	return list
 }
