@@ -37,7 +37,7 @@ func Hear(m *model.Model, d *train.Data) []Answer {
 		o, _ := l.Hear(&e.Heard, e.Session.First)
 		a := &answers[k]
 		for i, v := range o.Labels {
-			a.Labels = append(a.Labels, c.Labels[i].P(v))
+			a.Labels = append(a.Labels, c.Labels[i].P(v, o.Trees[i]))
 		}
 		states = states[:0]
 		for i := range o.Messages {

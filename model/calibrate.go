@@ -7,7 +7,8 @@ import (
 )
 
 // Calibration makes probabilities of logits: a temperature for each head (Guo et
-// al. 2017), a scale and an offset for each label (Platt 1999), and for each app
+// al. 2017), scales of what network and trees say and an offset for each label
+// (Platt 1999; stacking, Wolpert 1992), and for each app
 // the scores of sessions that are it, which tell how unusual another is among them
 // (Mondrian conformal prediction; Vovk et al. 2005). All are fitted on runs that
 // were not trained on.
@@ -30,9 +31,10 @@ type Calibration struct {
 // MaxScores is how many scores of an app are kept.
 const MaxScores = 200
 
-// Platt is p = 1/(1+exp(-(Scale*logit+Offset))).
+// Platt is p = 1/(1+exp(-(Scale*logit+Trees*trees+Offset))).
 type Platt struct {
 	Scale  float64 `json:"scale"`
+	Trees  float64 `json:"trees,omitempty"`
 	Offset float64 `json:"offset"`
 	// Threshold is the p from which on the label holds rather than not, by F1 where
 	// labels are as frequent as in the data.
@@ -42,9 +44,9 @@ type Platt struct {
 	Tell float64 `json:"tell"`
 }
 
-// P returns the probability of a logit.
-func (p Platt) P(logit float32) float64 {
-	return 1 / (1 + math.Exp(-(p.Scale*float64(logit) + p.Offset)))
+// P returns the probability of a logit of the network and one of the trees.
+func (p Platt) P(logit, trees float32) float64 {
+	return 1 / (1 + math.Exp(-(p.Scale*float64(logit) + p.Trees*float64(trees) + p.Offset)))
 }
 
 // Uncalibrated returns the calibration that leaves logits as they are and never
@@ -68,7 +70,7 @@ func (c *Calibration) check(s *Shape) error {
 			len(c.Labels), len(c.Scores), len(c.Transition), len(s.Labels), len(s.Apps), len(s.States))
 	}
 	for _, p := range c.Labels {
-		if !(math.Abs(p.Scale) <= 100 && math.Abs(p.Offset) <= 100 && p.Threshold >= 0 && p.Threshold <= 1 && p.Tell >= 0 && p.Tell <= 1) {
+		if !(math.Abs(p.Scale) <= 100 && math.Abs(p.Trees) <= 100 && math.Abs(p.Offset) <= 100 && p.Threshold >= 0 && p.Threshold <= 1 && p.Tell >= 0 && p.Tell <= 1) {
 			return fmt.Errorf("calibration %+v of a label: want numbers of at most 100 and thresholds of 0 to 1", p)
 		}
 	}

@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"sync"
 
+	"tyto/boost"
 	"tyto/nn"
+	"tyto/sequence/feature"
 )
 
 // A file is magic, the length of the header (4 bytes, little endian), the header
@@ -21,7 +25,7 @@ const (
 	MaxFile = 64 << 20
 )
 
-// Model is a trained network with what is needed to use it. It does not change
+// Model is a trained network, trees beside it, and what is needed to use them. It does not change
 // and may be used by many goroutines.
 type Model struct {
 	Shape       Shape       `json:"shape"`
@@ -29,6 +33,7 @@ type Model struct {
 	Calibration Calibration `json:"calibration"`
 
 	arrays []nn.Array
+	trees  []*boost.Forest // of each label, on feature.Session; nil where there are none
 	once   sync.Once
 	fused  *fused
 }
@@ -64,10 +69,46 @@ type Figure struct {
 	Which    string  `json:"which,omitempty"` // baseline
 }
 
-// New makes a model of a trained network.
-func New(n *Network, card Card, c Calibration) *Model {
+// New makes a model of a trained network, and of trees that tell labels: one
+// forest for each label of the network's shape, nil where there is none; or no
+// trees at all.
+func New(n *Network, trees []*boost.Forest, card Card, c Calibration) *Model {
 	card.Params = n.Params.Count()
-	return &Model{Shape: n.Shape, Card: card, Calibration: c, arrays: n.Params.Arrays()}
+	if trees == nil {
+		trees = make([]*boost.Forest, len(n.Shape.Labels))
+	}
+	return &Model{Shape: n.Shape, Card: card, Calibration: c, arrays: n.Params.Arrays(), trees: trees}
+}
+
+// treesPrefix begins the name of the array with a label's trees.
+const treesPrefix = "trees."
+
+// treeArrays are the trees as arrays.
+func (m *Model) treeArrays() (list []nn.Array) {
+	for i, f := range m.trees {
+		if f != nil {
+			v := f.Values()
+			list = append(list, nn.Array{Name: treesPrefix + m.Shape.Labels[i], Rows: 1, Cols: len(v), Values: v})
+		}
+	}
+	return list
+}
+
+// plant reads the trees.
+func (m *Model) plant(arrays []nn.Array) error {
+	m.trees = make([]*boost.Forest, len(m.Shape.Labels))
+	for i, label := range m.Shape.Labels {
+		at := slices.IndexFunc(arrays, func(a nn.Array) bool { return a.Name == treesPrefix+label })
+		if at < 0 {
+			continue
+		}
+		f, err := boost.NewForest(arrays[at].Values, len(feature.Names))
+		if err != nil {
+			return fmt.Errorf("trees of label %s: %w", label, err)
+		}
+		m.trees[i] = f
+	}
+	return nil
 }
 
 // Encode returns the model's file: the same bytes for the same model.
@@ -78,7 +119,7 @@ func (m *Model) Encode() ([]byte, error) {
 	}
 	b := binary.LittleEndian.AppendUint32([]byte(magic), uint32(len(header)))
 	b = append(b, header...)
-	return append(b, nn.Encode(m.arrays)...), nil
+	return append(b, nn.Encode(append(slices.Clone(m.arrays), m.treeArrays()...))...), nil
 }
 
 // Decode reads a model's file. Whatever b holds, it needs no more memory than a
@@ -120,7 +161,10 @@ func Decode(b []byte) (*Model, error) {
 	if need := m.Shape.parameters(); need > held {
 		return nil, fmt.Errorf("the model's shape needs %d parameters, the file has %d", need, held)
 	}
-	m.arrays = arrays
+	if err := m.plant(arrays); err != nil {
+		return nil, err
+	}
+	m.arrays = slices.DeleteFunc(arrays, func(a nn.Array) bool { return strings.HasPrefix(a.Name, treesPrefix) })
 	network := NewNetwork(m.Shape, 0)
 	if err := network.Params.SetArrays(arrays); err != nil {
 		return nil, fmt.Errorf("the model's parameters: %w", err)

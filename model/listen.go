@@ -37,7 +37,7 @@ func (l *Listener) Listen(h *behavior.Heard, s *behavior.Session) bool {
 	shape, c := &l.f.shape, &l.m.Calibration
 	h.Leads = Leads(s.Sequence)
 	for i, v := range logits.Labels {
-		if p := weigh(shape.Labels[i], c.Labels[i].P(v), h.Leads); p >= tells(shape.Labels[i], c.Labels[i].Tell) {
+		if p := weigh(shape.Labels[i], c.Labels[i].P(v, logits.Trees[i]), h.Leads); p >= tells(shape.Labels[i], c.Labels[i].Tell) {
 			h.Labels = append(h.Labels, behavior.Label{Name: shape.Labels[i], P: p})
 		}
 	}

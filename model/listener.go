@@ -53,6 +53,7 @@ type Logits struct {
 	Messages                             int
 	State, Boundary                      []float32 // Messages rows
 	Labels, Control, Layers, App         []float32
+	Trees                                []float32 // of each label: the logit of its trees, 0 without any
 	Embedding                            []float32
 	stateStride, boundaryStride, classes int
 }
@@ -182,6 +183,7 @@ func (l *Listener) session(features []float32, first [2][]byte) {
 	l.side = grow(l.side, nn.Stride(both))
 	f.labelHidden.Run(l.both, l.side, 1)
 	row(&o.Labels, f.labels, l.side, len(s.Labels))
+	l.ask(features)
 	row(&o.Control, f.control, l.both, len(s.Controls))
 	row(&o.Layers, f.layer, l.both, MaxLayers)
 	normalize(row(&o.Embedding, f.embedding, l.summary, EmbeddingSize))
@@ -190,6 +192,26 @@ func (l *Listener) session(features []float32, first [2][]byte) {
 	l.wide = join(l.wide, l.both[:both], row(&l.small, f.first, l.pad(l.bytes), firstHidden))
 	f.appHidden.Run(l.wide, l.side, 1)
 	row(&o.App, f.app, l.side, len(s.Apps))
+}
+
+// unlikely is the logit of the network below which a label's trees are not asked:
+// they say what they say of all sessions.
+const unlikely = -6
+
+// ask asks the trees of the labels that the network does not rule out.
+func (l *Listener) ask(features []float32) {
+	o := &l.logits
+	o.Trees = grow(o.Trees, len(o.Labels))
+	for i, t := range l.m.trees {
+		switch {
+		case t == nil:
+			o.Trees[i] = 0
+		case o.Labels[i] < unlikely:
+			o.Trees[i] = t.Start()
+		default:
+			o.Trees[i] = t.Score(features)
+		}
+	}
 }
 
 // pad returns a row with zeros behind its numbers. It is valid until the next
@@ -216,7 +238,7 @@ func (l *Listener) messages() {
 	o.Messages = n
 	o.State, o.Boundary = grow(o.State, n*o.stateStride), grow(o.Boundary, n*o.boundaryStride)
 	l.side = grow(l.side, half)
-	f.context.Run(l.summary, l.side, 1)
+	f.context.Run(l.both, l.side, 1)
 	rows := min(n, chunk)
 	l.wide, l.hidden = grow(l.wide, rows*both), grow(l.hidden, rows*c)
 	clear(l.wide)

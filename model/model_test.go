@@ -50,7 +50,7 @@ func TestListenerIsNetwork(t *testing.T) {
 			p.Fill(1.3)
 		}
 	}
-	l := model.New(n, model.Card{}, model.Uncalibrated(&n.Shape)).NewListener()
+	l := model.New(n, nil, model.Card{}, model.Uncalibrated(&n.Shape)).NewListener()
 	for _, size := range []int{1, 31, 32, 33, 700, 1025, 2500} {
 		s := sessionOf(size, uint64(size))
 		tape := nn.NewTape(n.Params)
@@ -89,7 +89,7 @@ func near(t *testing.T, what string, got, want []float32) {
 func TestFile(t *testing.T) {
 	n := model.NewNetwork(shape(), 7)
 	card := model.Card{Name: "test", Seed: 7, Data: []model.Fact{{Name: "runs", Value: "3"}}}
-	b, err := model.New(n, card, model.Uncalibrated(&n.Shape)).Encode()
+	b, err := model.New(n, nil, card, model.Uncalibrated(&n.Shape)).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestFile(t *testing.T) {
 func TestDecodeErrors(t *testing.T) {
 	n := model.NewNetwork(shape(), 7)
 	encode := func(change func(*model.Model)) []byte {
-		m := model.New(n, model.Card{}, model.Uncalibrated(&n.Shape))
+		m := model.New(n, nil, model.Card{}, model.Uncalibrated(&n.Shape))
 		change(m)
 		b, err := m.Encode()
 		if err != nil {
@@ -154,7 +154,7 @@ func TestDecodeErrors(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	n := model.NewNetwork(shape(), 7)
-	b, err := model.New(n, model.Card{}, model.Uncalibrated(&n.Shape)).Encode()
+	b, err := model.New(n, nil, model.Card{}, model.Uncalibrated(&n.Shape)).Encode()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func BenchmarkListen(b *testing.B) {
 	s := shape()
 	s.Channels, s.Blocks, s.Window, s.Heads = 64, 7, 256, 4
 	n := model.NewNetwork(s, 7)
-	l := model.New(n, model.Card{}, model.Uncalibrated(&n.Shape)).NewListener()
+	l := model.New(n, nil, model.Card{}, model.Uncalibrated(&n.Shape)).NewListener()
 	in := sessionOf(512, 3)
 	var h behavior.Heard
 	b.ReportAllocs()
@@ -235,7 +235,7 @@ func TestKnows(t *testing.T) {
 	s := shape()
 	s.Apps = []string{"dns", "smtp"}
 	n := model.NewNetwork(s, 1)
-	l := model.New(n, model.Card{}, model.Uncalibrated(&n.Shape)).NewListener()
+	l := model.New(n, nil, model.Card{}, model.Uncalibrated(&n.Shape)).NewListener()
 	for _, c := range []struct {
 		app             string
 		encrypted, want bool

@@ -68,7 +68,7 @@ func NewNetwork(s Shape, seed uint64) *Network {
 	}
 	n.scores = linear("scores", c, s.Heads)
 	n.gru = nn.NewGRU(ps, "gru", c, c, r)
-	n.context = linear("context", c, c/2)
+	n.context = linear("context", c+featureHidden, c/2)
 	n.stateHidden, n.stateOut = linear("state.hidden", c+c/2, c), linear("state", c, len(s.States))
 	n.boundary = linear("boundary", c, 1)
 	n.features = nn.NewConv(ps, "features", nn.Shape{In: len(feature.Names), Out: featureHidden, Taps: 1, Dilation: 1}, r)
@@ -155,12 +155,13 @@ func (n *Network) Forward(t *nn.Tape, b *Batch, adversity float32) (o Output) {
 	s := t.MeanPool(n.gru.Forward(t, pooled)) // sessions x c
 	s = t.Dropout(s, dropout)
 
-	context := t.Spread(t.Spread(t.ReLU(n.context.Forward(t, s)), pooled), h) // rows x c/2
+	hand := n.features.Forward(t, t.Input(b.Hand, len(feature.Names), nil)) // sessions x featureHidden
+	both := t.Concat(s, t.Dropout(n.featureNorm.ForwardReLU(t, hand), dropout))
+
+	context := t.Spread(t.Spread(t.ReLU(n.context.Forward(t, both)), pooled), h) // rows x c/2
 	o.State = n.stateOut.Forward(t, t.ReLU(n.stateHidden.Forward(t, t.Concat(h, context))))
 	o.Boundary = n.boundary.Forward(t, h)
 	o.Embedding = t.Normalize(n.embedding.Forward(t, s))
-	hand := n.features.Forward(t, t.Input(b.Hand, len(feature.Names), nil)) // sessions x featureHidden
-	both := t.Concat(s, t.Dropout(n.featureNorm.ForwardReLU(t, hand), dropout))
 	o.Labels = n.labels.Forward(t, t.ReLU(n.labelHidden.Forward(t, both)))
 	o.Control, o.Layers = n.control.Forward(t, both), n.layers.Forward(t, both)
 	first := t.ReLU(n.first.Forward(t, t.Input(b.First, FirstWidth, nil))) // sessions x firstHidden

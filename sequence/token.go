@@ -12,7 +12,7 @@ import (
 type Token [Width]float32
 
 // Version changes when the same session gives other tokens.
-const Version = 1
+const Version = 2
 
 // Channels are the names of a Token's numbers, in their order.
 var Channels = channels()

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"tyto/boost"
 	"tyto/eval/metric"
 	"tyto/model"
 )
@@ -14,13 +15,13 @@ const reject = 0.02
 // Calibrate fits what makes probabilities of a network's logits, on data that it
 // was not trained on. Transitions between states are counted in the data it was
 // trained on. The result depends on nothing else.
-func Calibrate(n *model.Network, trained, held *Data) model.Calibration {
+func Calibrate(n *model.Network, trees []*boost.Forest, trained, held *Data) model.Calibration {
 	c := model.Uncalibrated(&n.Shape)
 	c.Transition = transitions(trained)
 	if len(held.Examples) == 0 {
 		return c
 	}
-	v := hearAll(n, held)
+	v := hearAll(n, trees, held)
 	c.State, c.Control = v.state.temperature(), v.control.temperature()
 	c.Layers, c.App = v.layers.temperature(), v.app.temperature()
 	for i := range c.Labels {
@@ -67,8 +68,8 @@ type voices struct {
 // stateSample is how many messages of a session tell of its states' calibration.
 const stateSample = 64
 
-func hearAll(n *model.Network, d *Data) *voices {
-	l := model.New(n, model.Card{}, model.Uncalibrated(&n.Shape)).NewListener()
+func hearAll(n *model.Network, trees []*boost.Forest, d *Data) *voices {
+	l := model.New(n, trees, model.Card{}, model.Uncalibrated(&n.Shape)).NewListener()
 	v := &voices{labels: make([]answered, len(Labels))}
 	sessions := make(map[string]int)
 	for _, e := range d.Examples {
@@ -88,77 +89,124 @@ func hearAll(n *model.Network, d *Data) *voices {
 		weight := 1 / math.Sqrt(float64(sessions[e.Run.Truth.Name]))
 		for i, y := range t.Labels {
 			if !isNaN(y) {
-				v.labels[i].add(float64(o.Labels[i]), y == 1, weight)
+				v.labels[i].add(float64(o.Labels[i]), float64(o.Trees[i]), y == 1, weight)
 			}
 		}
 	}
 	return v
 }
 
-// answered are logits of a label with whether it holds.
+// answered are what network and trees say of a label, with whether it holds.
 type answered struct {
-	x, w []float64
-	y    []bool
+	x [][terms]float64 // logit of the network, that of the trees, 1
+	w []float64
+	y []bool
 }
 
-func (a *answered) add(x float64, y bool, w float64) {
-	a.x, a.y, a.w = append(a.x, x), append(a.y, y), append(a.w, w)
+// terms of a label's log-odds.
+const terms = 3
+
+func (a *answered) add(network, trees float64, y bool, w float64) {
+	a.x, a.y, a.w = append(a.x, [terms]float64{network, trees, 1}), append(a.y, y), append(a.w, w)
 }
 
-// fit fits scale and offset by Newton's method on the weighted likelihood, with a
-// pull towards leaving logits as they are, which decides where there are few.
+// fit fits scales and offset by Newton's method on the weighted likelihood, with a
+// pull towards the mean of network and trees, or towards leaving the network's
+// logits as they are if there are no trees; the pull decides where there are few.
 func (a *answered) fit() model.Platt {
 	const pull = 1.0
-	scale, offset := 1.0, 0.0
-	for range 30 {
-		gs, gb := pull*(scale-1), pull*offset
-		hss, hsb, hbb := pull, 0.0, pull
-		for i, x := range a.x {
-			p := 1 / (1 + math.Exp(-(scale*x + offset)))
-			d := p
-			if a.y[i] {
-				d--
-			}
-			h := a.w[i] * max(p*(1-p), 1e-9)
-			gs, gb = gs+a.w[i]*d*x, gb+a.w[i]*d
-			hss, hsb, hbb = hss+h*x*x, hsb+h*x, hbb+h
-		}
-		det := hss*hbb - hsb*hsb
-		ds, db := (hbb*gs-hsb*gb)/det, (hss*gb-hsb*gs)/det
-		// A step at most one long: Newton's may leap where the curve is flat.
-		long := max(math.Abs(ds), math.Abs(db), 1)
-		scale, offset = scale-ds/long, offset-db/long
-		if math.Abs(ds)+math.Abs(db) < 1e-9 {
+	usual := [terms]float64{1, 0, 0}
+	for _, x := range a.x {
+		if x[1] != 0 {
+			usual = [terms]float64{0.5, 0.5, 0}
 			break
 		}
 	}
-	p := model.Platt{Scale: min(max(scale, 0.05), 20), Offset: min(max(offset, -20), 20)}
+	b := usual
+	for range 30 {
+		var g [terms]float64
+		var h [terms][terms]float64
+		for i := range b {
+			g[i], h[i][i] = pull*(b[i]-usual[i]), pull
+		}
+		for k, x := range a.x {
+			p := 1 / (1 + math.Exp(-(b[0]*x[0] + b[1]*x[1] + b[2])))
+			d := p
+			if a.y[k] {
+				d--
+			}
+			curve := a.w[k] * max(p*(1-p), 1e-9)
+			for i := range b {
+				g[i] += a.w[k] * d * x[i]
+				for j := range b {
+					h[i][j] += curve * x[i] * x[j]
+				}
+			}
+		}
+		step := solve(h, g)
+		// A step at most one long: Newton's may leap where the curve is flat.
+		long := 1.0
+		for _, v := range step {
+			long = max(long, math.Abs(v))
+		}
+		moved := 0.0
+		for i := range b {
+			b[i] -= step[i] / long
+			moved += math.Abs(step[i])
+		}
+		if moved < 1e-9 {
+			break
+		}
+	}
+	// Neither says the opposite of what it was trained to say.
+	p := model.Platt{Scale: min(max(b[0], 0.05), 20), Trees: min(max(b[1], 0), 20), Offset: min(max(b[2], -20), 20)}
 	p.Threshold, p.Tell = a.thresholds(&p)
 	return p
 }
 
+// solve solves h x = g, where h is symmetric and positive, by elimination.
+func solve(h [terms][terms]float64, g [terms]float64) [terms]float64 {
+	for i := range terms {
+		for j := i + 1; j < terms; j++ {
+			f := h[j][i] / h[i][i]
+			for k := i; k < terms; k++ {
+				h[j][k] -= f * h[i][k]
+			}
+			g[j] -= f * g[i]
+		}
+	}
+	for i := terms - 1; i >= 0; i-- {
+		for k := i + 1; k < terms; k++ {
+			g[i] -= h[i][k] * g[k]
+		}
+		g[i] /= h[i][i]
+	}
+	return g
+}
+
 const (
-	enough               = 10 // positives from which on thresholds are fitted
-	fewest, most         = 0.2, 0.8
-	unlessThereAreEnough = 0.5
+	// What is known of the best F1 before any is measured, as so many positives.
+	usualF1, usualCount = 0.8, 20
 	// toldInVain is how often a label may be told of sessions it does not hold of.
 	toldInVain = 0.005
 	mostToTell = 0.98
 )
 
-// thresholds are the probabilities from which on the label holds, by F1, and from
-// which on it is told, by how seldom it may be told in vain.
+// thresholds are the probabilities from which on the label holds, and from which on
+// it is told, by how seldom it may be told in vain. Of calibrated probabilities the
+// best F1 is reached from half of that F1 on (Lipton, Elkan and Naryanaswamy 2014),
+// which few sessions tell better than the place of the best among them.
 func (a *answered) thresholds(p *model.Platt) (holds, tell float64) {
 	list := make([]metric.Scored, len(a.x))
 	for i, x := range a.x {
-		list[i] = metric.Scored{Score: p.P(float32(x)), Positive: a.y[i]}
+		list[i] = metric.Scored{Score: p.P(float32(x[0]), float32(x[1])), Positive: a.y[i]}
 	}
 	r := metric.Rank(list)
-	holds = unlessThereAreEnough
-	if r.Positives() >= enough {
-		best, _ := r.BestF1()
-		holds = min(max(best, fewest), most)
+	f1, n := 0.0, float64(r.Positives())
+	if n > 0 {
+		_, f1 = r.BestF1()
 	}
+	holds = (n*f1 + usualCount*usualF1) / (n + usualCount) / 2
 	return holds, min(max(r.At(toldInVain).Threshold, 0.5), mostToTell)
 }
 

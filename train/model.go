@@ -19,7 +19,7 @@ func Reserved(r *corpus.Run) bool {
 	return h.Sum32()%calibrationShare == 0
 }
 
-// Fit trains on data but for the runs that are reserved, and calibrates on these.
+// Fit trains a network and trees on data but for the runs that are reserved, and calibrates on these.
 func Fit(ctx context.Context, d *Data, o Options, card model.Card) (*model.Model, error) {
 	trained := d.Part(func(r *corpus.Run) bool { return !Reserved(r) })
 	held := d.Part(Reserved)
@@ -27,10 +27,11 @@ func Fit(ctx context.Context, d *Data, o Options, card model.Card) (*model.Model
 	if err != nil {
 		return nil, err
 	}
+	trees := Trees(trained, o.Seed)
 	card.Seed, card.Steps = o.Seed, o.Steps
 	card.Data = append(card.Data,
 		model.Fact{Name: "runs", Value: fmt.Sprint(trained.Runs)}, model.Fact{Name: "sessions", Value: fmt.Sprint(len(trained.Examples))},
 		model.Fact{Name: "runs to calibrate", Value: fmt.Sprint(held.Runs)}, model.Fact{Name: "checksum", Value: d.Checksum()},
 	)
-	return model.New(n, card, Calibrate(n, trained, held)), nil
+	return model.New(n, trees, card, Calibrate(n, trees, trained, held)), nil
 }

@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	"tyto/corpus"
+	"tyto/eval/metric"
 	"tyto/lab/label"
 	"tyto/model"
+	"tyto/sequence/feature"
 	"tyto/session"
 )
 
@@ -35,7 +37,7 @@ func small() Options {
 }
 
 func weights(t *testing.T, n *model.Network) []byte {
-	b, err := model.New(n, model.Card{}, model.Uncalibrated(&n.Shape)).Encode()
+	b, err := model.New(n, nil, model.Card{}, model.Uncalibrated(&n.Shape)).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,11 +201,64 @@ func TestPlatt(t *testing.T) {
 	var a answered
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 20000 {
-		x := 6 * r.NormFloat64()
-		a.add(x, r.Float64() < 1/(1+math.Exp(-(0.5*x-1))), 1)
+		x, z := 6*r.NormFloat64(), 4*r.NormFloat64()
+		a.add(x, z, r.Float64() < 1/(1+math.Exp(-(0.5*x+0.3*z-1))), 1)
 	}
-	if p := a.fit(); math.Abs(p.Scale-0.5) > 0.05 || math.Abs(p.Offset+1) > 0.1 {
-		t.Errorf("fitted %+v, want scale 0.5 and offset -1", p)
+	p := a.fit()
+	if math.Abs(p.Scale-0.5) > 0.05 || math.Abs(p.Trees-0.3) > 0.05 || math.Abs(p.Offset+1) > 0.1 {
+		t.Errorf("fitted %+v, want scales 0.5 and 0.3 and offset -1", p)
+	}
+	// Of calibrated probabilities half of the best F1 is the threshold that reaches it.
+	var list []metric.Scored
+	for i, x := range a.x {
+		list = append(list, metric.Scored{Score: p.P(float32(x[0]), float32(x[1])), Positive: a.y[i]})
+	}
+	best, _ := metric.Rank(list).BestF1()
+	if math.Abs(best-p.Threshold) > 0.05 {
+		t.Errorf("the threshold is %.3f, that of the best F1 %.3f", p.Threshold, best)
+	}
+}
+
+// Without trees, and with nothing to learn from, logits stay as they are.
+func TestPlattOfNothing(t *testing.T) {
+	var a answered
+	if p := a.fit(); p.Scale != 1 || p.Trees != 0 || p.Offset != 0 {
+		t.Errorf("fitted %+v", p)
+	}
+	a.add(1, 2, true, 1e-9)
+	if p := a.fit(); math.Abs(p.Scale-0.5) > 1e-3 || math.Abs(p.Trees-0.5) > 1e-3 {
+		t.Errorf("with trees fitted %+v, want both halves", p)
+	}
+}
+
+// The same data give the same trees, on one core and on several, and they tell
+// sessions that they were grown on.
+func TestTrees(t *testing.T) {
+	d := NewData(someRuns(t, 60))
+	trees := Trees(d, 1)
+	before := runtime.GOMAXPROCS(1)
+	again := Trees(d, 1)
+	runtime.GOMAXPROCS(before)
+	grown, right, all := 0, 0, 0
+	for k, f := range trees {
+		if (f == nil) != (again[k] == nil) || f != nil && !slices.Equal(f.Values(), again[k].Values()) {
+			t.Fatalf("label %s: other trees on one core", Labels[k])
+		}
+		if f == nil {
+			continue
+		}
+		grown++
+		for _, e := range d.Examples {
+			if y := e.Targets.Labels[k]; y == 1 {
+				all++
+				if f.Score(feature.Session(&e.Heard)) > 0 {
+					right++
+				}
+			}
+		}
+	}
+	if grown < 5 || right*10 < all*6 {
+		t.Errorf("%d labels have trees, which tell %d of %d", grown, right, all)
 	}
 }
 

@@ -3,8 +3,8 @@ package baseline
 import (
 	"math/rand/v2"
 
+	"tyto/boost"
 	"tyto/sequence/feature"
-	"tyto/train/boost"
 )
 
 // Boost is boosted trees on the features of sessions: one model of several

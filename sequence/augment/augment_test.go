@@ -94,6 +94,7 @@ func plans() map[string]Plan {
 		"offload":   {Offload: Offload{Bytes: [2]uint32{65535, 20000}}},
 		"split":     {Writes: Writes{Split: 0.5}},
 		"merge":     {Writes: Writes{Merge: 1}},
+		"style":     {Style: Style{Scale: [2]float64{0.7, 1.4}, Shift: [2]uint32{32, 0}, Pace: 1.5}},
 		"multiple":  {Padding: Padding{Multiple: 128}},
 		"random":    {Padding: Padding{Random: 200}},
 		"hide":      {Keys: HideKeys},

@@ -27,6 +27,9 @@ func Draw(r *rand.Rand) Plan {
 	if r.IntN(12) == 0 {
 		p.Padding = Padding{Multiple: 16 << r.IntN(4), Random: uint32(r.IntN(2) * 64)}
 	}
+	if r.IntN(3) == 0 {
+		p.Style = drawStyle(r)
+	}
 	if r.IntN(6) == 0 {
 		p.Writes = Writes{Split: 0.3 * r.Float64(), Merge: r.Float64()}
 	}
@@ -64,6 +67,21 @@ func drawNetwork(r *rand.Rand) Network {
 		n.DelayAck = time.Duration(r.IntN(2)) * 40 * time.Millisecond
 	}
 	return n
+}
+
+func drawStyle(r *rand.Rand) (s Style) {
+	for dir := range s.Scale {
+		if r.IntN(3) > 0 {
+			s.Scale[dir] = between(r, 0.7, 1.45)
+		}
+		if r.IntN(3) == 0 {
+			s.Shift[dir] = uint32(r.IntN(4)) * styleGrain
+		}
+	}
+	if r.IntN(2) == 0 {
+		s.Pace = between(r, 0.5, 2)
+	}
+	return s
 }
 
 func drawCapture(r *rand.Rand) (c Capture) {

@@ -5,6 +5,7 @@ package augment
 // is made of it, how it is cut, what the network does, what is captured.
 type Plan struct {
 	Keys     Obfuscation
+	Style    Style
 	Writes   Writes
 	Others   Others
 	Cipher   Cipher
@@ -18,6 +19,7 @@ type Plan struct {
 
 func (p *Plan) apply(d *draft) {
 	p.Keys.apply(d)
+	p.Style.apply(d)
 	p.Writes.apply(d)
 	p.Others.apply(d)
 	p.Cipher.apply(d)

@@ -325,3 +325,32 @@ func TestWarp(t *testing.T) {
 		t.Errorf("no warp moves 5 to %d", got)
 	}
 }
+
+// Another program's messages differ by whole blocks, its pauses by a factor; bulk,
+// keystrokes and their pace stay.
+func TestStyle(t *testing.T) {
+	in := shell(40 * ms)
+	out := Augment(source(), in, &Plan{Style: Style{Scale: [2]float64{1, 1.4}, Pace: 2}})
+	if len(out.Entries) != len(in.Entries) {
+		t.Fatalf("%d entries became %d", len(in.Entries), len(out.Entries))
+	}
+	larger := 0
+	for i, e := range out.Entries {
+		was := in.Entries[i]
+		if e.Message && e.Kind == kindPacket {
+			if (e.Bytes-was.Bytes)%16 != 0 || was.Bytes <= 64 && e.Bytes != was.Bytes {
+				t.Errorf("a message of %d bytes became one of %d", was.Bytes, e.Bytes)
+			}
+			if e.Bytes > was.Bytes {
+				larger++
+			}
+		}
+	}
+	if larger == 0 {
+		t.Error("no message became larger")
+	}
+	took := func(list []session.Entry) int64 { return list[len(list)-1].Time - list[0].Time }
+	if a, b := took(in.Entries), took(out.Entries); b <= a || b >= 2*a {
+		t.Errorf("it took %d ms and takes %d: pauses are doubled, typing is not", a/ms, b/ms)
+	}
+}
