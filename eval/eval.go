@@ -112,6 +112,8 @@ const (
 	LabelF1      = "session labels macro-F1"
 	ShellRecall  = "reverse shell recall at FPR 1e-3"
 	ShellAP      = "reverse shell average precision"
+	RunRecall    = "reverse shell by recording, recall at FPR 1e-2"
+	RunAP        = "reverse shell by recording, average precision"
 	AppF1        = "app macro-F1, ports hidden"
 	StateECE     = "calibration error of states"
 	LabelECE     = "calibration error of labels"
@@ -160,6 +162,8 @@ func Score(who string, d *train.Data, answers []Answer, thresholds []float64) Re
 	add(LabelF1, s.labelF1, s.hasLabels)
 	add(ShellAP, func(items []int) float64 { return s.shell(items).AveragePrecision() }, s.hasLabels)
 	add(ShellRecall, func(items []int) float64 { return s.shell(items).At(1e-3).Recall() }, s.hasLabels)
+	add(RunAP, func(items []int) float64 { return s.recordings(items).AveragePrecision() }, s.hasLabels)
+	add(RunRecall, func(items []int) float64 { return s.recordings(items).At(1e-2).Recall() }, s.hasLabels)
 	add(AppF1, s.appF1, func(k int) bool { return d.Examples[k].Targets.App != train.Unknown && answers[k].App != train.Unknown })
 	r.Figures = append(r.Figures, s.classes()...)
 	add(StateECE, s.stateECE, func(k int) bool { return s.hasStates(k) && answers[k].StateP != nil })
@@ -329,6 +333,27 @@ func (s *scorer) shell(items []int) *metric.Ranking {
 	list := make([]metric.Scored, len(items))
 	for i, k := range items {
 		list[i] = metric.Scored{Score: s.answers[k].Labels[reverseShell], Positive: s.targets(k).Labels[reverseShell] == 1}
+	}
+	return metric.Rank(list)
+}
+
+// recordings ranks recordings by the likeliest reverse shell in them: of one that
+// asks for commands by a request each there are hundreds, of which none tells alone.
+func (s *scorer) recordings(items []int) *metric.Ranking {
+	best := make(map[string]metric.Scored)
+	var order []string
+	for _, k := range items {
+		e := s.d.Examples[k]
+		of := e.Run.Truth.Name
+		v, ok := best[of]
+		if !ok {
+			order = append(order, of)
+		}
+		best[of] = metric.Scored{Score: max(v.Score, s.answers[k].Labels[reverseShell]), Positive: v.Positive || e.Targets.Labels[reverseShell] == 1}
+	}
+	list := make([]metric.Scored, len(order))
+	for i, of := range order {
+		list[i] = best[of]
 	}
 	return metric.Rank(list)
 }

@@ -136,7 +136,7 @@ func (f *Fold) header(line string) {
 }
 
 // figureNames in the order of reports.
-var figureNames = []string{StateF1, SpanF1, BoundaryF1, KeysF1, KeysHiddenF1, ControlRight, LayersRight, LabelF1, ShellRecall, ShellAP, AppF1, StateECE, LabelECE, NetworkProbe, NetworkPrior, ScenarioProbe, ScenarioPrior}
+var figureNames = []string{StateF1, SpanF1, BoundaryF1, KeysF1, KeysHiddenF1, ControlRight, LayersRight, LabelF1, ShellRecall, ShellAP, RunRecall, RunAP, AppF1, StateECE, LabelECE, NetworkProbe, NetworkPrior, ScenarioProbe, ScenarioPrior}
 
 // lowerIsBetter of a figure.
 func lowerIsBetter(name string) bool {
