@@ -77,7 +77,7 @@ func (u *Uploader) Put(ctx context.Context, r *lab.Run, dir string, files map[st
 // Password and keys that the store does not look at.
 var credentials = []string{
 	"RCLONE_S3_ACCESS_KEY_ID=AKIAEXAMPLE", "RCLONE_S3_SECRET_ACCESS_KEY=example", "RCLONE_S3_PROVIDER=Other", "RCLONE_S3_NO_CHECK_BUCKET=true",
-	"RCLONE_S3_CHUNK_SIZE=5Mi", "RCLONE_S3_UPLOAD_CUTOFF=5Mi", "RCLONE_CONFIG=rclone.conf",
+	"RCLONE_S3_CHUNK_SIZE=5Mi", "RCLONE_S3_UPLOAD_CUTOFF=5Mi", "RCLONE_CONFIG=rclone.conf", "RCLONE_NO_UPDATE_MODTIME=true",
 	"AWS_ACCESS_KEY_ID=AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=example", "RESTIC_PASSWORD=example", "RESTIC_CACHE_DIR=cache", "HOME=/root",
 }
 
