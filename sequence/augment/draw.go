@@ -27,7 +27,7 @@ func Draw(r *rand.Rand) Plan {
 	if r.IntN(12) == 0 {
 		p.Padding = Padding{Multiple: 16 << r.IntN(4), Random: uint32(r.IntN(2) * 64)}
 	}
-	if r.IntN(3) == 0 {
+	if r.IntN(6) == 0 {
 		p.Style = drawStyle(r)
 	}
 	if r.IntN(6) == 0 {
