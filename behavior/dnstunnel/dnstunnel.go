@@ -6,7 +6,11 @@
 package dnstunnel
 
 import (
+	"bytes"
+	"cmp"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"tyto/packet"
@@ -31,9 +35,11 @@ type Count struct {
 	Bytes       float64 // that distinct names could carry: their labels' lengths times their bits a character
 	Longest     int     // characters below the domain
 	Odd         int     // queries of types that hosts seldom ask for: TXT, NULL, CNAME, MX, SRV, KEY
+	Null        int     // of these, of types that no host asks for: NULL, KEY, PRIVATE
 	Missing     int
 	Answers     uint64 // bytes
 	First, Last int64
+	Clients     int // that ask for many names below the domain, this one with them
 
 	chars [256]uint32 // of distinct names
 	total uint32
@@ -60,7 +66,11 @@ func (c *Count) Length() float64 { return float64(c.total) / float64(max(c.Disti
 // Limits.
 const (
 	maxGroups = 50_000
-	maxNames  = 8192 // of a group, to tell which are distinct; all others count as such
+	maxNames  = 8192    // of a group, to tell which are distinct; all others count as such
+	maxAll    = 1 << 21 // of all groups; what does not fit is not counted
+	// many is how many different names make a client one that asks for many.
+	many       = 10
+	maxClients = 64
 )
 
 type key struct {
@@ -70,13 +80,15 @@ type key struct {
 
 type state struct {
 	Count
-	names map[string]struct{}
+	names map[uint32]struct{} // hashes
 }
 
 // Table counts queries. The zero value is ready for use.
 type Table struct {
-	Overflow uint64
+	Overflow uint64 // groups that were forgotten, and names that were not counted
 	groups   map[key]*state
+	clients  map[string]map[packet.Addr]struct{} // that ask for many names, by domain
+	all      int                                 // names
 }
 
 // Add notes a query and returns what is known of its group, nil if there is none:
@@ -84,7 +96,7 @@ type Table struct {
 // call.
 func (t *Table) Add(q Query) *Count {
 	if t.groups == nil {
-		t.groups = make(map[key]*state)
+		t.groups, t.clients = make(map[key]*state), make(map[string]map[packet.Addr]struct{})
 	}
 	below, domain := Split(q.Name)
 	if domain == "" {
@@ -94,10 +106,9 @@ func (t *Table) Add(q Query) *Count {
 	s := t.groups[k]
 	if s == nil {
 		if len(t.groups) >= maxGroups {
-			t.Overflow++
-			return nil
+			t.forget()
 		}
-		s = &state{Count: Count{Client: q.Client, Domain: domain, First: q.At}, names: make(map[string]struct{})}
+		s = &state{Count: Count{Client: q.Client, Domain: domain, First: q.At}, names: make(map[uint32]struct{})}
 		t.groups[k] = s
 	}
 	s.Queries++
@@ -107,20 +118,54 @@ func (t *Table) Add(q Query) *Count {
 		s.Missing++
 	}
 	switch q.Type {
-	case "TXT", "NULL", "CNAME", "MX", "SRV", "KEY", "PRIVATE":
+	case "TXT", "CNAME", "MX", "SRV":
 		s.Odd++
+	case "NULL", "KEY", "PRIVATE":
+		s.Odd++
+		s.Null++
 	}
-	s.name(below)
+	t.name(s, below)
+	s.Clients = len(t.clients[domain])
 	return &s.Count
 }
 
+// Clients returns how many clients ask for many names below a domain.
+func (t *Table) Clients(domain string) int { return len(t.clients[domain]) }
+
+// forget makes room: a quarter of the groups goes, those whose names could carry
+// least first.
+func (t *Table) forget() {
+	list := slices.SortedFunc(maps.Values(t.groups), func(a, b *state) int {
+		return cmp.Or(cmp.Compare(a.Bytes, b.Bytes), cmp.Compare(a.Last, b.Last), bytes.Compare(a.Client[:], b.Client[:]), cmp.Compare(a.Domain, b.Domain))
+	})
+	for _, s := range list[:len(list)/4] {
+		delete(t.groups, key{s.Client, s.Domain})
+		t.all -= len(s.names)
+		t.Overflow++
+	}
+	left := make(map[string]bool)
+	for k := range t.groups {
+		left[k.domain] = true
+	}
+	maps.DeleteFunc(t.clients, func(domain string, _ map[packet.Addr]struct{}) bool { return !left[domain] })
+}
+
 // name counts the characters below the domain, of names that are new.
-func (s *state) name(below string) {
-	if _, known := s.names[below]; known || below == "" {
+func (t *Table) name(s *state, below string) {
+	if below == "" {
+		return
+	}
+	h := hash(below)
+	if _, known := s.names[h]; known {
+		return
+	}
+	if t.all >= maxAll {
+		t.Overflow++
 		return
 	}
 	if len(s.names) < maxNames {
-		s.names[strings.Clone(below)] = struct{}{}
+		s.names[h] = struct{}{}
+		t.all++
 	}
 	s.Distinct++
 	s.Longest = max(s.Longest, len(below))
@@ -131,6 +176,26 @@ func (s *state) name(below string) {
 		}
 	}
 	s.Bytes = float64(s.total) * s.Entropy() / 8
+	if s.Distinct != many {
+		return
+	}
+	clients := t.clients[s.Domain]
+	if clients == nil {
+		clients = make(map[packet.Addr]struct{})
+		t.clients[s.Domain] = clients
+	}
+	if len(clients) < maxClients {
+		clients[s.Client] = struct{}{}
+	}
+}
+
+// hash is FNV-1a, of 32 bits.
+func hash(s string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
 }
 
 // Split divides a name into what is below the domain that somebody registered,

@@ -46,6 +46,37 @@ func TestTunnel(t *testing.T) {
 	}
 }
 
+// TestForget wants the groups that could carry most kept when there are too many.
+func TestForget(t *testing.T) {
+	var table Table
+	client := packet.Addr4([]byte{10, 0, 0, 1})
+	for i := range 40 {
+		table.Add(Query{At: 1, Client: client, Name: fmt.Sprintf("%d-abcdefghijklmnopqrstuvwxyz.t.example.com", i)})
+	}
+	for i := range maxGroups + 100 {
+		table.Add(Query{At: int64(i), Client: client, Name: fmt.Sprintf("www.site%d.com", i)})
+	}
+	if len(table.groups) > maxGroups || table.Overflow == 0 {
+		t.Errorf("got %d groups, %d forgotten", len(table.groups), table.Overflow)
+	}
+	if c := table.Add(Query{At: 2, Client: client, Name: "x.t.example.com"}); c.Distinct != 41 {
+		t.Errorf("got %d names of the tunnel, want 41", c.Distinct)
+	}
+}
+
+// TestClients wants clients counted that ask for many names below a domain.
+func TestClients(t *testing.T) {
+	var table Table
+	for i := range byte(5) {
+		for n := range many + int(i)%2 - 1 {
+			table.Add(Query{Client: packet.Addr4([]byte{10, 0, 0, i}), Name: fmt.Sprintf("n%d.av.example.com", n)})
+		}
+	}
+	if n := table.Clients("example.com"); n != 2 {
+		t.Errorf("got %d clients, want 2", n)
+	}
+}
+
 func FuzzSplit(f *testing.F) {
 	for _, s := range []string{"a.b.c", "..", "a..uk", "x.co.uk", ""} {
 		f.Add(s)

@@ -8,7 +8,9 @@
 package beacon
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -24,8 +26,8 @@ var Rules = []*detection.Definition{&rule}
 
 var rule = detection.Definition{
 	ID: "beacon", Title: "A machine reports to somebody outside in a rhythm", Severity: detection.High,
-	Doc: "A device comes back to the same destination outside at gaps and with sizes that a machine makes, for as long as it does (not as long as the capture lasts). " +
-		"What tells an agent from telemetry is weighed apart: how many devices use the destination, whether it has a name and an honest certificate, ports and protocols, and exchanges that brought much more than usual and made the device send more after.",
+	Doc: "A device comes back to the same destination outside at gaps and with sizes that a small network takes for those of an implant rather than of a program of everyday use or a person, for as long as it does (not as long as the capture lasts). " +
+		"What else tells an agent from telemetry is weighed apart: how many devices use the destination, whether it has a name and an honest certificate, ports and protocols, and exchanges that brought much more than usual and made the device send more after.",
 	Techniques: []string{"T1071.001", "T1573", "T1571", "T1029"},
 	Twin:       "Telemetry, update checks, monitors and mail clients: many devices do it, to well-named servers, and are never given work.",
 }
@@ -37,6 +39,12 @@ const (
 	// surely is the probability from which on what the model hears is enough where
 	// there are too few contacts for a rhythm.
 	surely = 0.8
+	// commonUsers is how many devices use a destination that everybody uses: more
+	// are not counted.
+	commonUsers = 64
+	// everyday is the share of programs among those who come back to a destination
+	// that few others use and are no implants: the others are people.
+	everyday = 0.4
 )
 
 type key struct {
@@ -53,7 +61,7 @@ type series struct {
 	app    string
 	port   uint16
 	flaw   string
-	worked int     // contacts that sent much after one that brought much
+	last   int64   // ns
 	heard  float64 // highest probability of a label of beacons
 	work   float64 // and of one that is given work
 }
@@ -65,11 +73,12 @@ type Detector struct {
 	order   []key
 	users   map[string]map[packet.Addr]bool // devices by destination
 	devices map[packet.Addr]bool
+	shapes  *beacon.Listener
 }
 
 // New returns a detector.
 func New() detection.Detector {
-	return &Detector{all: make(map[key]*series), users: make(map[string]map[packet.Addr]bool), devices: make(map[packet.Addr]bool)}
+	return &Detector{all: make(map[key]*series), users: make(map[string]map[packet.Addr]bool), devices: make(map[packet.Addr]bool), shapes: beacon.NewListener()}
 }
 
 // carriers are what agents are known to use; name lookups have a detector of
@@ -100,18 +109,49 @@ func (d *Detector) Session(s *detection.Session, _ *detection.Ledger) {
 	v := d.all[k]
 	if v == nil {
 		if len(d.all) >= maxSeries {
-			d.dropped++
-			return
+			d.forget()
 		}
 		v = &series{far: far, inside: s.Inside(), app: s.App, port: s.RespPort}
 		d.all[k] = v
 		d.order = append(d.order, k)
 	}
-	if d.users[group] == nil {
-		d.users[group] = make(map[packet.Addr]bool)
+	users := d.users[group]
+	if users == nil {
+		users = make(map[packet.Addr]bool)
+		d.users[group] = users
 	}
-	d.users[group][s.Orig] = true
+	if len(users) < commonUsers {
+		users[s.Orig] = true
+	}
 	v.add(s)
+}
+
+// forget makes room: of the series, a quarter goes, those with the fewest contacts
+// first, and of these the ones that are quiet for longest. What many devices use
+// goes before all.
+func (d *Detector) forget() {
+	rank := func(k key) int {
+		if len(d.users[k.group]) >= commonUsers {
+			return 0
+		}
+		return d.all[k].Count
+	}
+	list := slices.Clone(d.order)
+	slices.SortStableFunc(list, func(a, b key) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(d.all[a].last, d.all[b].last))
+	})
+	for _, k := range list[:len(list)/4] {
+		delete(d.all, k)
+		d.dropped++
+	}
+	d.order = slices.DeleteFunc(d.order, func(k key) bool { return d.all[k] == nil })
+	if len(d.users) > 4*maxSeries {
+		left := make(map[string]bool)
+		for _, k := range d.order {
+			left[k.group] = true
+		}
+		maps.DeleteFunc(d.users, func(group string, users map[packet.Addr]bool) bool { return !left[group] && len(users) < commonUsers })
+	}
 }
 
 func (v *series) add(s *detection.Session) {
@@ -123,12 +163,7 @@ func (v *series) add(s *detection.Session) {
 	if len(v.uids) < 16 {
 		v.uids = append(v.uids, s.UID)
 	}
-	if len(v.Events) > 0 {
-		last := v.Events[len(v.Events)-1]
-		if last.Down > 4*s.Bytes[1] && last.Down > 2000 && s.Bytes[0] > 2*last.Up {
-			v.worked++
-		}
-	}
+	v.last = max(v.last, s.Last)
 	if s.App == v.app && s.Lead != nil && len(s.Lead.Bursts[0]) >= minEvents && s.Lead.Keys[0]+s.Lead.Keys[1] == 0 {
 		// One connection that is held: its exchanges are the contacts.
 		for _, b := range s.Lead.Bursts[session.Orig] {
@@ -179,11 +214,13 @@ func (d *Detector) Finish(l *detection.Ledger) {
 }
 
 func (d *Detector) judge(k key, v *series, r *beacon.Rhythm, l *detection.Ledger) {
-	machine := r.Automation()
+	machine, like := r.Automation(), beacon.Shape{}
 	if r.N < minEvents {
 		machine = 0
+	} else if !r.Unsized { // the network learned of sessions, not of one that is held
+		like = d.shapes.Tell(&v.Series, r)
 	}
-	if machine < 0.8 && v.heard <= surely && !v.odd() {
+	if machine < 0.8 && like.CheckIn < 0.5 && v.heard <= surely && !v.odd() {
 		return
 	}
 	var list []detection.Evidence
@@ -196,11 +233,15 @@ func (d *Detector) judge(k key, v *series, r *beacon.Rhythm, l *detection.Ledger
 	if v.work > 0.5 {
 		add("model work", min(math.Log(v.work/(1-v.work+1e-6)), 2), "the model hears that it is given work (p = %.3f)", v.work)
 	}
-	if machine > 0 {
-		add("rhythm", min(machine, 3), "%d contacts in %.0f s, every %.1f s (give or take %.0f %%), %.0f %% alike in size", r.N, r.Dwell(), r.Period, 100*r.Spread, 100*(1-math.Min(r.UpSpread, 1)))
-	}
-	if machine > 0 {
+	switch {
+	case r.N < minEvents:
+	case r.Unsized:
+		add("rhythm", min(machine, 3), "%d exchanges in one connection in %.0f s, every %.1f s (give or take %.0f %%)", r.N, r.Dwell(), r.Period, 100*r.Spread)
 		add("automation", -1.5, "most machines that keep a rhythm report, update or watch")
+	default:
+		ratio := math.Log((like.CheckIn + 1e-4) / (everyday*like.Automation + (1-everyday)*like.Person + 1e-4))
+		add("rhythm", min(max(ratio, -2.5), 6), "%d contacts in %.0f s, every %.1f s (give or take %.0f %%), %.0f %% alike in size: by gaps and sizes an implant made them with p = %.2f, a program of everyday use with p = %.2f, a person with p = %.2f",
+			r.N, r.Dwell(), r.Period, 100*r.Spread, 100*(1-math.Min(r.UpSpread, 1)), like.CheckIn, like.Automation, like.Person)
 	}
 	if dynamic(v.far.Domain) {
 		add("dynamic", 2, "its name is one that anybody gets for a changing address")
@@ -213,7 +254,11 @@ func (d *Detector) judge(k key, v *series, r *beacon.Rhythm, l *detection.Ledger
 	case users == 1 && devices >= 4:
 		add("alone", min(0.4*math.Log(float64(devices)), 1.5), "no other of %d devices talks to it", devices)
 	case users >= 3:
-		add("shared", -1.2*math.Log(float64(users)), "%d of %d devices talk to it", users, devices)
+		llr := -1.2 * math.Log(float64(users)/2)
+		if users >= 4 && 4*users >= 3*devices {
+			llr -= 4 // one in fifty: what nearly every device does is the network's own habit, however few there are
+		}
+		add("shared", llr, "%d of %d devices talk to it", users, devices)
 	}
 	if v.far.Domain == "" {
 		add("nameless", 1, "it is reached by address, not by name")
@@ -227,7 +272,7 @@ func (d *Detector) judge(k key, v *series, r *beacon.Rhythm, l *detection.Ledger
 		add("carrier", 0.7, "TLS on port %d", v.port)
 	}
 	if r.Tasked > 0 && r.Tasked*4 < r.N {
-		add("tasked", min(0.8+0.3*float64(v.worked), 2), "%d of %d contacts brought much more than the others, as work does", r.Tasked, r.N)
+		add("tasked", min(0.8+0.3*float64(r.Worked), 2), "%d of %d contacts brought much more than the others, as work does", r.Tasked, r.N)
 	}
 	sum := 0.0
 	for _, e := range list {
@@ -240,7 +285,7 @@ func (d *Detector) judge(k key, v *series, r *beacon.Rhythm, l *detection.Ledger
 	f.Host(k.from)
 	f.Outside, f.Controls = v.far, true
 	f.Title = fmt.Sprintf("%v reports to %v", k.from, v.far)
-	if machine > 0 {
+	if r.N >= minEvents {
 		f.Title += fmt.Sprintf(" every %.0f s", r.Period)
 	}
 	for _, uid := range v.uids {

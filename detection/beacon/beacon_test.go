@@ -112,3 +112,25 @@ func TestOdd(t *testing.T) {
 		}
 	}
 }
+
+// TestForget wants a beacon found although the site has more destinations than are
+// kept.
+func TestForget(t *testing.T) {
+	s := &scene{Detector: New().(*Detector), r: rand.New(rand.NewPCG(1, 2))}
+	s.others()
+	s.rhythm(1, 9, "", "self-signed", 60, 0.5, true)
+	for i := range maxSeries + 10 {
+		s.uid++
+		x := &detection.Session{UID: session.UID{s.uid, 1}, First: int64(i) * 1e9, Last: int64(i) * 1e9, App: "tls", State: "SF", Bytes: [2]uint64{900, 900}, Packets: [2]uint64{5, 5}, Home: [2]bool{true, false}}
+		x.Tuple = session.Tuple{Orig: packet.Addr4([]byte{10, 0, 0, byte(i)}), Resp: packet.Addr4([]byte{198, 51, byte(i >> 8), byte(i)}), RespPort: 443, Proto: 6}
+		s.Session(x, nil)
+	}
+	if len(s.all) > maxSeries || len(s.order) != len(s.all) || s.dropped == 0 {
+		t.Errorf("got %d series, %d in order, %d forgotten", len(s.all), len(s.order), s.dropped)
+	}
+	var l detection.Ledger
+	s.Finish(&l)
+	if len(l.All()) != 1 || l.All()[0].Score() < -detection.Prior {
+		t.Errorf("got %d findings, want the beacon", len(l.All()))
+	}
+}

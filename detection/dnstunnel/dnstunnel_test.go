@@ -62,3 +62,28 @@ func TestTunnel(t *testing.T) {
 		})
 	}
 }
+
+// TestShared wants lookups that many clients make told less of than those of one.
+func TestShared(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 2))
+	score := func(clients int) float64 {
+		d, worst := New(), 0.0
+		var l detection.Ledger
+		for k := range clients {
+			s := &detection.Session{UID: session.UID{1, uint64(k)}, First: 1, Last: 9e9, App: "dns", Home: [2]bool{true, true}, Sheet: &detection.Sheet{}}
+			s.Tuple = session.Tuple{Orig: packet.Addr4([]byte{10, 0, 0, byte(k)}), Resp: packet.Addr4([]byte{10, 0, 1, 2})}
+			for i := range 200 {
+				s.Sheet.Query(detection.Query{At: int64(i), Name: fmt.Sprintf("%016x%016x.av.example.org", r.Uint64(), r.Uint64()), Type: "A", Answer: 90})
+			}
+			d.Session(s, &l)
+		}
+		d.Finish(&l)
+		for _, f := range l.All() {
+			worst = max(worst, f.Score())
+		}
+		return worst
+	}
+	if one, ten := score(1), score(10); one < -detection.Prior || ten > one-3 {
+		t.Errorf("got %.1f of one client, %.1f of ten; want an alert, and at least 3 less", one, ten)
+	}
+}

@@ -4,109 +4,15 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 )
 
-// rita is RITA's published beacon score (activecm/rita a3c51501,
-// analysis/beacons.go), written again from its description in SCIENCE.md C.1: the
-// baseline that our measurement is held against.
-func rita(times []int64, sizes []float64, from, to int64) float64 {
-	times = slices.Compact(slices.Sorted(slices.Values(times)))
-	if len(times) < 4 {
-		return 0
-	}
-	var gaps []float64
-	for i := 1; i < len(times); i++ {
-		gaps = append(gaps, float64(times[i]-times[i-1]))
-	}
-	ts := (bowley(gaps) + madm(gaps, 1)) / 2
-	ds := (bowley(sizes) + madm(sizes, 0)) / 2
-	bins := make([]float64, 24)
-	for _, t := range times {
-		bins[min(int((t-from)*24/(to-from)), 23)]++
-	}
-	return (ts + ds + ritaHistogram(bins) + ritaDuration(bins, times, from, to)) / 4
-}
-
-func bowley(list []float64) float64 {
-	q1, q2, q3 := quantile(list, 0.25), quantile(list, 0.5), quantile(list, 0.75)
-	if q3-q1 < 10 || q2 == q1 || q2 == q3 {
-		return 1
-	}
-	return 1 - math.Abs((q1+q3-2*q2)/(q3-q1))
-}
-
-func madm(list []float64, otherwise float64) float64 {
-	median, relative := spread(list)
-	if median < 1 {
-		return otherwise
-	}
-	return max(0, 1-relative)
-}
-
-func ritaHistogram(bins []float64) float64 {
-	var sum, squares, highest float64
-	bars := 0
-	for _, b := range bins {
-		sum, squares, highest = sum+b, squares+b*b, max(highest, b)
-		if b > 0 {
-			bars++
-		}
-	}
-	mean := sum / 24
-	cv := max(0, 1-math.Sqrt(squares/24-mean*mean)/mean)
-	if bars < 11 {
-		return cv
-	}
-	width := math.Ceil(0.05 * highest)
-	counts := make(map[int]int)
-	for _, b := range bins {
-		if b > 0 {
-			counts[int(b/width)]++
-		}
-	}
-	heights := slices.Sorted(func(yield func(int) bool) {
-		for _, n := range counts {
-			if !yield(-n) {
-				return
-			}
-		}
-	})
-	top := -heights[0]
-	if len(heights) > 1 {
-		top -= heights[1]
-	}
-	return max(cv, min(1, float64(top)/float64(bars-1)))
-}
-
-func ritaDuration(bins []float64, times []int64, from, to int64) float64 {
-	bars, longest, run := 0, 0, 0
-	for i := range 48 {
-		if bins[i%24] > 0 {
-			run++
-		} else {
-			run = 0
-		}
-		longest = max(longest, min(run, 24))
-		if i < 24 && bins[i] > 0 {
-			bars++
-		}
-	}
-	if bars < 6 {
-		return 0
-	}
-	return min(1, max(float64(times[len(times)-1]-times[0])/float64(to-from), float64(longest)/12))
-}
-
 // traffic makes the contacts of a source over a day, or over hours of it.
 type traffic struct {
-	name   string
-	hours  int
-	gap    func(r *rand.Rand) float64
-	size   func(r *rand.Rand) float64
-	rita   float64 // published
-	within float64
+	name  string
+	hours int
+	gap   func(r *rand.Rand) float64
+	size  func(r *rand.Rand) float64
 }
 
 func jittered(period, jitter float64) func(*rand.Rand) float64 {
@@ -120,15 +26,15 @@ func poisson(period float64) func(*rand.Rand) float64 {
 func constant(v float64) func(*rand.Rand) float64 { return func(*rand.Rand) float64 { return v } }
 
 var traffics = []traffic{
-	{"60 s", 24, jittered(60, 0), constant(700), 1.00, .01},
-	{"60 s, 50 % jitter", 24, jittered(60, .5), constant(700), .97, .02},
-	{"60 s, 99 % jitter", 24, jittered(60, .99), constant(700), .92, .03},
-	{"600 s, 50 % jitter", 24, jittered(600, .5), constant(700), .94, .03},
-	{"3600 s, 99 % jitter", 24, jittered(3600, .99), constant(700), .88, .05},
-	{"60 s Poisson", 24, poisson(60), constant(700), .85, .04},
-	{"600 s Poisson", 24, poisson(600), constant(700), .79, .04},
-	{"60 s, 50 % jitter, 5 h", 5, jittered(60, .5), constant(700), .47, .03},
-	{"300 s telemetry", 24, func(r *rand.Rand) float64 { return 300 * (0.98 + 0.04*r.Float64()) }, constant(900), .99, .02},
+	{"60 s", 24, jittered(60, 0), constant(700)},
+	{"60 s, 50 % jitter", 24, jittered(60, .5), constant(700)},
+	{"60 s, 99 % jitter", 24, jittered(60, .99), constant(700)},
+	{"600 s, 50 % jitter", 24, jittered(600, .5), constant(700)},
+	{"3600 s, 99 % jitter", 24, jittered(3600, .99), constant(700)},
+	{"60 s Poisson", 24, poisson(60), constant(700)},
+	{"600 s Poisson", 24, poisson(600), constant(700)},
+	{"60 s, 50 % jitter, 5 h", 5, jittered(60, .5), constant(700)},
+	{"300 s telemetry", 24, func(r *rand.Rand) float64 { return 300 * (0.98 + 0.04*r.Float64()) }, constant(900)},
 }
 
 func (t traffic) make(seed uint64) (times []int64, sizes []float64) {
@@ -146,20 +52,6 @@ func series(times []int64, sizes []float64, n int) *Series {
 		s.Add(Event{At: at * 1e9, Up: uint64(sizes[i]), Down: 400})
 	}
 	return &s
-}
-
-// TestRITA reproduces the published figures (means of 20).
-func TestRITA(t *testing.T) {
-	for _, c := range traffics {
-		sum := 0.0
-		for seed := range uint64(20) {
-			times, sizes := c.make(seed)
-			sum += rita(times, sizes, 0, 86400) / 20
-		}
-		if math.Abs(sum-c.rita) > c.within {
-			t.Errorf("%s: RITA's score is %.3f here, %.2f as published", c.name, sum, c.rita)
-		}
-	}
 }
 
 // human browses: bursts of pages of all sizes, with pauses of all lengths.
