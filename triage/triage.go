@@ -72,7 +72,7 @@ type Controller struct {
 // the latest packet, in ns.
 func Cases(findings []*detection.Finding, now int64) []*Case {
 	explained := explain(findings)
-	g := groups{at: make(map[packet.Addr]int), by: make(map[string]int)}
+	g := groups{at: make(map[packet.Addr]int), of: make(map[session.UID]int), by: make(map[string]int)}
 	for _, f := range findings {
 		if f.Score() >= Least || f.Outcome == detection.Benign && len(f.Explains) > 0 {
 			g.add(f)
@@ -138,6 +138,7 @@ type groups struct {
 	list   [][]*detection.Finding
 	joined []int // by group: the one it became part of, itself if none
 	at     map[packet.Addr]int
+	of     map[session.UID]int
 	by     map[string]int
 }
 
@@ -152,11 +153,18 @@ func (g *groups) add(f *detection.Finding) {
 	me := len(g.list)
 	g.list = append(g.list, []*detection.Finding{f})
 	g.joined = append(g.joined, me)
-	for _, a := range f.Hosts {
+	for _, a := range f.Hosts[:min(len(f.Hosts), 1)] { // who acts; servers are in everybody's stories
 		if k, ok := g.at[a]; ok {
 			g.join(k, me)
 		} else {
 			g.at[a] = me
+		}
+	}
+	for _, uid := range f.UIDs {
+		if k, ok := g.of[uid]; ok {
+			g.join(k, me)
+		} else {
+			g.of[uid] = me
 		}
 	}
 	if f.Controls && !f.Outside.IsZero() {

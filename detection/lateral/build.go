@@ -8,6 +8,7 @@ import (
 
 	"tyto/detection"
 	"tyto/packet"
+	"tyto/session"
 )
 
 // builder joins hops to trees: each has a root, a control or a first hop.
@@ -15,7 +16,8 @@ type builder struct {
 	hops     []*hop
 	controls []*control
 	actions  []action
-	parent   []int // of a hop: index of the hop before it, -1 for none
+	users    func(detection.Party) int // devices at home that use a party
+	parent   []int                     // of a hop: index of the hop before it, -1 for none
 	root     []*control
 	why      []link
 }
@@ -33,37 +35,51 @@ const present = 4
 // link finds for each hop what it follows from best.
 func (b *builder) link() {
 	b.parent, b.root, b.why = make([]int, len(b.hops)), make([]*control, len(b.hops)), make([]link, len(b.hops))
+	at := make(map[packet.Addr][]*control)
+	for _, c := range b.controls {
+		at[c.at] = append(at[c.at], c)
+	}
+	to := make(map[packet.Addr][]int) // hops before this one, by where they go
+	of := make(map[session.UID]int)   // the first of them that a session is part of
 	for i, h := range b.hops {
 		b.parent[i] = -1
 		best := link{llr: 0}
-		for _, c := range b.controls {
-			if c.at != h.From || slices.Contains(h.uids, c.uid) {
+		for _, c := range at[h.From] {
+			if slices.Contains(h.uids, c.uid) {
 				continue
 			}
-			if llr, since, ok := c.acts.follows(h.First); ok && llr+present > best.llr {
-				best = link{llr + present, fmt.Sprintf("%.1f s after %v acted in the session that leads %v", float64(since)/1e9, c.leader, c.at)}
-				b.parent[i], b.root[i] = b.hopOf(c, i), c
+			here := float64(present)
+			if c.weak {
+				here = 0 // most of those lead nobody
+			}
+			if llr, since, ok := c.acts.follows(h.First); ok && llr+here > best.llr {
+				best = link{llr + here, fmt.Sprintf("%.1f s after %v acted in the session that leads %v", float64(since)/1e9, c.leader, c.at)}
+				b.parent[i], b.root[i] = hopOf(c, of), c
 			}
 		}
-		for k := range i {
+		for _, k := range to[h.From] {
 			if llr, claim := b.after(k, i); llr > best.llr {
 				best = link{llr, claim}
 				b.parent[i], b.root[i] = k, nil
 			}
 		}
-		if b.root[i] != nil {
+		if c := b.root[i]; c != nil && !c.weak {
 			best.llr -= present
 		}
 		b.why[i] = best
+		to[h.To] = append(to[h.To], i)
+		for _, uid := range h.uids {
+			if _, ok := of[uid]; !ok {
+				of[uid] = i
+			}
+		}
 	}
 }
 
-// hopOf returns the hop before i that a control is part of, -1 if none is.
-func (b *builder) hopOf(c *control, i int) int {
-	for k := range i {
-		if slices.Contains(b.hops[k].uids, c.uid) {
-			return k
-		}
+// hopOf returns the hop that a control is part of, -1 if none is.
+func hopOf(c *control, of map[session.UID]int) int {
+	if k, ok := of[c.uid]; ok {
+		return k
 	}
 	return -1
 }
@@ -88,7 +104,8 @@ func (b *builder) after(k, i int) (float64, string) {
 
 // tree is all that follows from one beginning.
 type tree struct {
-	control *control // who works at the first machine, nil if nobody is seen
+	control *control   // who works at the first machine, nil if nobody is seen
+	others  []*control // of the same leader, at machines of the tree
 	hops    []int
 }
 
@@ -126,8 +143,71 @@ func (b *builder) trees() []*tree {
 			}
 		}
 	}
-	return list
+	return b.join(list)
 }
+
+// join makes one of the trees that one leader outside leads, and of those that are
+// led from a machine in them: control composes along the path.
+func (b *builder) join(list []*tree) []*tree {
+	led := make(map[string]*tree)
+	machines := make(map[packet.Addr]*tree) // first tree led from outside that a machine is in
+	var kept []*tree
+	take := func(into, t *tree) {
+		into.hops = append(into.hops, t.hops...)
+		if t.control != nil {
+			into.others = append(into.others, t.control)
+		}
+		slices.Sort(into.hops)
+	}
+	note := func(t *tree) {
+		for _, i := range t.hops {
+			for _, a := range [2]packet.Addr{b.hops[i].From, b.hops[i].To} {
+				if machines[a] == nil {
+					machines[a] = t
+				}
+			}
+		}
+	}
+	for _, t := range list {
+		c := t.control
+		if c == nil || !c.reverse || c.inside {
+			continue
+		}
+		name := c.leader.String()
+		if into := led[name]; into != nil {
+			take(into, t)
+			note(into)
+			continue
+		}
+		led[name] = t
+		note(t)
+		kept = append(kept, t)
+	}
+	rounds := make(map[packet.Addr]*tree) // by machine: its latest round of many others
+	for _, t := range list {
+		c := t.control
+		switch {
+		case c != nil && c.reverse && !c.inside:
+		case c != nil && c.reverse && machines[c.leader.Addr] != nil:
+			take(machines[c.leader.Addr], t)
+		case c == nil:
+			first := b.hops[t.hops[0]]
+			if r := rounds[first.From]; r != nil && first.First-b.hops[r.hops[len(r.hops)-1]].First < roundGap {
+				take(r, t)
+				continue
+			}
+			rounds[first.From] = t
+			kept = append(kept, t)
+		default:
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
+
+// roundGap is the time between hops of one machine that are of one round: a tool
+// that goes from machine to machine.
+const roundGap = int64(4 * 3600e9)
 
 // tell makes findings of the trees that have something to tell.
 func (b *builder) tell(l *detection.Ledger) {
@@ -154,10 +234,19 @@ func (b *builder) finding(t *tree, l *detection.Ledger) {
 	b.path(t, f)
 	switch c := t.control; {
 	case c == nil:
+		b.round(t, f)
 	case c.reverse:
-		f.Outside, f.Controls = c.leader, true
+		if c.inside {
+			f.Host(c.leader.Addr) // who leads from there is not known
+		} else {
+			f.Outside, f.Controls = c.leader, true
+		}
 		f.Session(c.uid)
+		for _, o := range t.others {
+			f.Session(o.uid)
+		}
 		b.links(t, f)
+		b.common(t, f)
 	default:
 		b.explain(t, f)
 	}
@@ -208,8 +297,46 @@ func (b *builder) links(t *tree, f *detection.Finding) {
 			f.Add(detection.Evidence{Kind: "link", Claim: fmt.Sprintf("%s from %v to %v began %s", h.via(), h.From, h.To, k.claim), LLR: min(k.llr, 2.5), UID: h.UID, T0: h.First})
 		}
 	}
-	for _, a := range b.caused(t.control) {
+	sent := b.caused(t.control)
+	for _, o := range t.others {
+		sent = append(sent, b.caused(o)...)
+	}
+	for _, a := range sent {
 		f.Add(detection.Evidence{Kind: "sent", Claim: fmt.Sprintf("%v began to send %d kB out just after %v acted", a.from, a.out/1000, t.control.leader), LLR: 1.5, UID: a.uid, T0: a.at})
+	}
+}
+
+// leastRound is how many machines make a round of them.
+const leastRound = 4
+
+// round weighs that a machine does the same on many others, and nobody is seen to
+// lead it: tools that deploy, collect and watch do.
+func (b *builder) round(t *tree, f *detection.Finding) {
+	first := b.hops[t.hops[0]]
+	same := make(map[packet.Addr]bool)
+	for _, i := range t.hops {
+		if h := b.hops[i]; h.From == first.From && h.Via == first.Via {
+			same[h.To] = true
+		}
+	}
+	if n := len(same); n >= leastRound {
+		f.Add(detection.Evidence{Kind: "round", Claim: fmt.Sprintf("%v does so on %d machines, as tools that deploy do", first.From, n), LLR: -1.2 * math.Log(float64(n)), UID: first.UID, T0: first.First})
+	}
+}
+
+// common weighs that other devices use who leads as well: few are led, many use a
+// service.
+func (b *builder) common(t *tree, f *detection.Finding) {
+	c := t.control
+	if b.users == nil || c.inside {
+		return
+	}
+	mine := make(map[packet.Addr]bool)
+	for _, i := range t.hops {
+		mine[b.hops[i].From], mine[b.hops[i].To] = true, true
+	}
+	if n := b.users(c.leader) - len(mine); n >= fewUse {
+		f.Add(detection.Evidence{Kind: "shared", Claim: fmt.Sprintf("%d other devices use %v", n, c.leader), LLR: -1.2 * math.Log(float64(n)), UID: c.uid, T0: c.first})
 	}
 }
 

@@ -8,6 +8,12 @@
 // "bursts preceding actions against a shuffled null"). A hop also follows from
 // commands that were run on u shortly before, though nothing is open any more.
 //
+// Where nobody is seen to lead, somebody may: whoever acted in a session that the
+// machine opened to somebody few use, or whom it comes back to again and again. What
+// begins just after that decides (the same test against chance). What one leader
+// does on several machines, directly or through one of them, is one path; what a
+// machine does on many others, led by nobody, is one round, as tools make it.
+//
 // Who stands at the beginning decides what the path means. A machine that opened
 // a session to the outside and is led from there is an intruder's; a person who
 // logged in and leads is most likely an administrator: then everything on the
@@ -40,8 +46,12 @@ var rule = detection.Definition{
 const (
 	maxAccesses = 20_000
 	maxControls = 4000
+	maxPossible = 40_000
 	maxActions  = 20_000
 	maxPath     = 24
+	// Horizon is how long what was seen may become part of a path: Finish may be
+	// called again and again as time goes on, and forgets what is older.
+	Horizon = int64(72 * 3600e9)
 	// linger is how long commands that were run somewhere may act from there.
 	linger = int64(1800e9)
 	// mergeWithin is the time between sessions of one hop.
@@ -59,6 +69,7 @@ type control struct {
 	reverse     bool // the machine opened it, and the other side leads
 	app         string
 	weight      float64 // evidence of the finding about it, nats
+	weak        bool    // that anybody leads in it is not known, only that he acted
 }
 
 // hop is one or more sessions from one machine to another.
@@ -84,18 +95,34 @@ type Detector struct {
 	dropped  uint64
 	accesses []hop
 	controls []*control
+	possible []*control // sessions in which somebody may lead a machine
 	actions  []action
 	edges    firstseen.Table
+	contacts contacts
+	latest   int64
+	novelty  Novelty
 }
+
+// Novelty says how unlike the network's habits an access is, in nats; it is called
+// for each in the order in which they end.
+type Novelty func(*detection.Session, *detection.Access) float64
 
 // New returns a detector.
 func New() detection.Detector { return new(Detector) }
+
+// NewWith returns a detector that weighs edges in another way than by whether they
+// were seen before.
+func NewWith(n Novelty) detection.Detector { return &Detector{novelty: n} }
 
 // minUpload is how many bytes make a session an action.
 const minUpload = 16 << 10
 
 // Session implements detection.Detector.
 func (d *Detector) Session(s *detection.Session, _ *detection.Ledger) {
+	d.latest = max(d.latest, s.Last)
+	if s.Outbound() && !d.contacts.add(s) {
+		d.dropped++
+	}
 	c := controlOf(s)
 	if c != nil {
 		if len(d.controls) >= maxControls {
@@ -103,6 +130,12 @@ func (d *Detector) Session(s *detection.Session, _ *detection.Ledger) {
 			d.dropped++
 		}
 		d.controls = append(d.controls, c)
+	} else if p := possibleOf(s); p != nil {
+		if len(d.possible) >= maxPossible {
+			d.possible = slices.Delete(d.possible, 0, maxPossible/8)
+			d.dropped++
+		}
+		d.possible = append(d.possible, p)
 	}
 	if a, ok := s.Access(); ok && s.Inside() && (c == nil || !c.reverse) {
 		d.access(s, &a, c)
@@ -123,6 +156,9 @@ func (d *Detector) access(s *detection.Session, a *detection.Access, c *control)
 		d.dropped++
 	}
 	h := hop{Access: *a, uids: []session.UID{s.UID}, vias: []string{a.Via}, novelty: n.LLR()}
+	if d.novelty != nil {
+		h.novelty = d.novelty(s, a)
+	}
 	h.control = c
 	d.accesses = append(d.accesses, h)
 }
@@ -160,25 +196,65 @@ func controlOf(s *detection.Session) *control {
 	return c
 }
 
-// Finish implements detection.Detector: it joins what was gathered to paths.
+// leastBursts is how often the far side must have acted to be one that may lead.
+const leastBursts = 2
+
+// possibleOf returns a session in which the responder may lead the machine that
+// opened it, though nothing in the session itself says so but that he acted: nil if
+// it is none. What begins just after he acted decides.
+func possibleOf(s *detection.Session) *control {
+	m := s.Lead
+	if m == nil || !s.Home[session.Orig] || len(m.Bursts[session.Resp]) < leastBursts || s.Inside() && s.App != "unknown" {
+		return nil
+	}
+	return &control{uid: s.UID, at: s.Orig, leader: s.Far(), inside: s.Inside(), first: s.First, last: s.Last, reverse: true, weak: true, app: s.App,
+		acts: actsOf(m.Bursts[session.Resp], s.First, s.Last)}
+}
+
+// Finish implements detection.Detector: it joins what was gathered within Horizon
+// to paths. It may be called more than once: each time all of these are told.
 func (d *Detector) Finish(l *detection.Ledger) {
-	weigh(d.controls, l)
-	hops := merge(d.accesses)
-	b := builder{hops: hops, controls: d.controls, actions: d.actions}
+	before := d.latest - Horizon
+	d.accesses = slices.DeleteFunc(d.accesses, func(h hop) bool { return h.Last < before })
+	d.controls = slices.DeleteFunc(d.controls, func(c *control) bool { return c.last < before })
+	d.possible = slices.DeleteFunc(d.possible, func(c *control) bool { return c.last < before })
+	d.actions = slices.DeleteFunc(d.actions, func(a action) bool { return a.at < before })
+	d.contacts.forget(before)
+
+	hops := merge(slices.Clone(d.accesses))
+	from := make(map[packet.Addr]bool)
+	for _, h := range hops {
+		from[h.From] = true
+	}
+	controls := append(slices.Clip(d.controls), d.contacts.controls(from)...)
+	for _, c := range d.possible {
+		if from[c.at] && (c.inside || d.contacts.users(c.leader) <= fewUse) {
+			controls = append(controls, c)
+		}
+	}
+	weigh(controls, l)
+	b := builder{hops: hops, controls: controls, actions: d.actions, users: d.contacts.users}
 	b.link()
 	b.tell(l)
 }
 
 // weigh gives controls the evidence that was found about them.
 func weigh(controls []*control, l *detection.Ledger) {
-	scores := make(map[string]float64)
+	scores, byEnds := make(map[session.UID]float64), make(map[ends]float64)
 	for _, f := range l.All() {
 		if f.Controls && len(f.UIDs) > 0 {
-			scores[f.UIDs[0].String()] = f.Score()
+			scores[f.UIDs[0]] = f.Score()
+			if len(f.Hosts) > 0 {
+				byEnds[ends{f.Hosts[0], f.Outside.String()}] = f.Score()
+			}
 		}
 	}
 	for _, c := range controls {
-		c.weight = scores[c.uid.String()]
+		if v, ok := scores[c.uid]; ok {
+			c.weight = v
+		} else if v, ok := byEnds[ends{c.at, c.leader.String()}]; ok && c.weak {
+			c.weight = v
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"tyto/behavior"
 	"tyto/detection"
+	"tyto/packet"
 	"tyto/session"
 )
 
@@ -19,19 +20,58 @@ var Rules = []*detection.Definition{&rule}
 var rule = detection.Definition{
 	ID: "reverse-shell", Title: "A session is led from the far side, as at a shell", Severity: detection.Critical,
 	Doc: "A session that goes out is led by the side it goes to: after quiet it is the responder who sends first, small messages as keys are, at the rhythm of fingers, each echoed at once; or lines, each answered with more than it had. " +
-		"It is weighed who leads and how often, keys and commands, whether the far side has a name, whether the port is one of the protocol, and what the model hears if there is one.",
+		"It is weighed who leads and how often, keys and commands, how many devices use the far side, whether the far side has a name, whether the port is one of the protocol, and what the model hears if there is one.",
 	Techniques: []string{"T1059", "T1571", "T1572", "T1219"},
 	Twin:       "Servers that push (chat, messages, dashboards, agents with held polls) lead as well: their messages have no rhythm of fingers and are not echoed.",
 }
 
 // Detector finds reverse shells.
-type Detector struct{}
+type Detector struct {
+	users map[string]map[packet.Addr]bool // devices by the far side that they use
+	found map[string][]*detection.Finding // by far side
+}
 
 // New returns a detector.
-func New() detection.Detector { return Detector{} }
+func New() detection.Detector {
+	return &Detector{users: make(map[string]map[packet.Addr]bool), found: make(map[string][]*detection.Finding)}
+}
 
-// Finish implements detection.Detector.
-func (Detector) Finish(*detection.Ledger) {}
+// Limits of what is kept: far sides, and devices of each, whose number says no more
+// from there on.
+const (
+	maxFar   = 50_000
+	maxUsers = 64
+)
+
+// Finish implements detection.Detector: only now it is known who else uses the far
+// side. A place where many go for news or to talk leads as well.
+func (d *Detector) Finish(*detection.Ledger) {
+	for far, list := range d.found {
+		n := len(d.users[far])
+		if n < 3 {
+			continue
+		}
+		for _, f := range list {
+			f.Set(detection.Evidence{Kind: "shared", LLR: max(-1.2*math.Log(float64(n)/2), -5), UID: f.UIDs[0], T0: f.T0, T1: f.T1, Claim: fmt.Sprintf("%d devices use %s", n, far)})
+		}
+	}
+}
+
+// use notes who uses a far side.
+func (d *Detector) use(s *detection.Session) {
+	far := s.Far().String()
+	users := d.users[far]
+	if users == nil {
+		if len(d.users) >= maxFar {
+			return
+		}
+		users = make(map[packet.Addr]bool)
+		d.users[far] = users
+	}
+	if len(users) < maxUsers {
+		users[s.Orig] = true
+	}
+}
 
 // Thresholds of what is looked at.
 const (
@@ -43,8 +83,14 @@ const (
 )
 
 // Session implements detection.Detector.
-func (Detector) Session(s *detection.Session, l *detection.Ledger) {
-	if s.Lead == nil || !s.Home[session.Orig] {
+func (d *Detector) Session(s *detection.Session, l *detection.Ledger) {
+	if !s.Home[session.Orig] {
+		return
+	}
+	if s.App != "dns" && s.App != "ntp" && !s.Refused() {
+		d.use(s)
+	}
+	if s.Lead == nil {
 		return
 	}
 	list := evidence(s)
@@ -58,6 +104,7 @@ func (Detector) Session(s *detection.Session, l *detection.Ledger) {
 	}
 	f.Outside, f.Controls = s.Far(), true // wherever it is: it leads
 	f.Title = title(s)
+	d.found[s.Far().String()] = append(d.found[s.Far().String()], f)
 	for _, e := range list {
 		e.UID, e.T0, e.T1 = s.UID, s.First, s.Last
 		f.Add(e)

@@ -56,3 +56,32 @@ func TestReverseShell(t *testing.T) {
 		})
 	}
 }
+
+// Where many devices go, for news or to talk, servers lead; where one goes, somebody
+// does.
+func TestSharedFarSide(t *testing.T) {
+	m := &lead.Measure{Leads: [2]int{2, 30}, Commands: [2]int{0, 20}, Gaps: [2]lead.Moments{1: {Mean: 5e9, SD: 5e9}}}
+	for _, c := range []struct {
+		others int
+		alert  bool
+	}{{0, true}, {1, true}, {30, false}} {
+		d := New()
+		var l detection.Ledger
+		for i := range c.others + 1 {
+			s := &detection.Session{UID: session.UID{1, uint64(i)}, First: 1e9, Last: 300e9, App: "unknown", Home: [2]bool{true, false}, State: "SF", Packets: [2]uint64{9, 9}}
+			s.Tuple = session.Tuple{Orig: packet.Addr4([]byte{10, 0, 0, byte(1 + i)}), Resp: packet.Addr4([]byte{192, 0, 2, 1}), RespPort: 4444, Proto: 6}
+			if i == 0 {
+				s.Lead = m
+			}
+			d.Session(s, &l)
+		}
+		d.Finish(&l)
+		score := 0.0
+		for _, f := range l.All() {
+			score += f.Score()
+		}
+		if got := detection.P(score) > 0.5; got != c.alert {
+			t.Errorf("with %d others: got %.1f (alert: %v), want alert: %v", c.others, score, got, c.alert)
+		}
+	}
+}
