@@ -142,6 +142,9 @@ type auth struct {
 	pending  int  // size of the server's latest answer that is not judged
 	requests int
 	bytes    int
+	crowded  bool   // the success was told by traffic
+	heard    int64  // time of the server's latest message
+	turns    []turn // of which inferences are made
 }
 
 // Traffic after the service was accepted that shows a login to have succeeded.
@@ -163,6 +166,9 @@ func (t *auth) message(a *analyzer, f *protocol.Flow, dir session.Direction, n i
 		t.ask(a, f, n)
 	case t.stage == authService && a.sides[dir.Other()].cipher.known:
 		t.accept(a, f, n)
+		t.heard = f.Now
+	case t.success && a.opened != nil:
+		a.opened.message(a, dir, n, f.Now)
 	}
 }
 
@@ -206,13 +212,20 @@ func (t *auth) accept(a *analyzer, f *protocol.Flow, n int) {
 
 // early takes an answer to the request that was sent ahead.
 func (t *auth) early(a *analyzer, f *protocol.Flow, n int) {
-	t.stage = authLogin
+	t.stage, t.heard = authLogin, 0
 	t.request(a, f, t.ahead)
 	t.answer(a, f, n)
 }
 
 func (t *auth) request(a *analyzer, f *protocol.Flow, n int) {
+	if t.pending > 0 && a.goesOn(n) {
+		t.pending = 0
+		t.succeed(a, f)
+		a.opened.message(a, a.server.Other(), n, f.Now)
+		return
+	}
 	t.judge(a, f)
+	t.turn(n, f.Now)
 	t.requests++
 	t.bytes += n
 	t.again = n == a.sides[a.server.Other()].cipher.size(servicePayload)
@@ -228,6 +241,7 @@ func (t *auth) request(a *analyzer, f *protocol.Flow, n int) {
 
 func (t *auth) answer(a *analyzer, f *protocol.Flow, n int) {
 	t.bytes += n
+	t.reply(n, f.Now)
 	c := &a.sides[a.server].cipher
 	if t.again && n == c.size(servicePayload) {
 		return // accepted again
@@ -246,6 +260,7 @@ func (t *auth) answer(a *analyzer, f *protocol.Flow, n int) {
 
 func (t *auth) traffic(a *analyzer, f *protocol.Flow) {
 	if t.bytes > loginBytes || t.requests > loginRequests {
+		t.crowded = true
 		t.succeed(a, f)
 	}
 }
@@ -256,7 +271,9 @@ func (t *auth) succeed(a *analyzer, f *protocol.Flow) {
 	t.attempts++
 	a.rec.AuthAttempts, a.rec.AuthSuccess, a.rec.AuthKnown = t.attempts, true, true
 	f.Observe(protocol.Observation{Kind: protocol.LoginOK, Addr: f.Addr(a.server.Other()), Value: "ssh"})
-	a.emit(f)
+	a.login, t.turns = a.readLogin(!t.crowded), nil
+	a.opened = &opened{at: f.Now}
+	a.offers() // sessions may last for days
 }
 
 // judge says what the server's latest answer was, now that the client goes on

@@ -3,7 +3,7 @@ package ssh
 import "tyto/internal/record"
 
 // Schema describes the record of an SSH connection.
-var Schema = record.New("ssh", "ssh", "An SSH connection, told when the login is decided or the connection ends.",
+var Schema = record.New("ssh", "ssh", "An SSH connection, told when it ends or can no longer be followed; its time is that of the login, if one succeeded.",
 	record.Field{Name: "version", Type: record.Count, Doc: "Protocol version both sides speak; 0 if there is none."},
 	record.Field{Name: "auth_success", Type: record.Bool, Doc: "Whether the login succeeded, told from packet lengths; unset if unknown."},
 	record.Field{Name: "auth_attempts", Type: record.Count, Doc: "Attempts to log in, the successful one included."},
@@ -27,6 +27,7 @@ var Schema = record.New("ssh", "ssh", "An SSH connection, told when the login is
 	record.Field{Name: "strict_kex", Type: record.Bool, Doc: "Both sides offer the strict key exchange (against CVE-2023-48795); unset if an offer is missing."},
 	record.Field{Name: "ext_info", Type: record.Bool, Doc: "The client asks for extension negotiation (RFC 8308); unset if its offer is missing."},
 	record.Field{Name: "disconnect_reason", Type: record.Count, Doc: "Reason code of a disconnection in the clear (RFC 4253 section 11.1)."},
+	record.Field{Name: "inferences", Type: record.Set, Doc: "What lengths, times and sound of the connection say of the login and the use of it: codes of docs/labels.md, each told only if it is inferred; an empty list if nothing is."},
 )
 
 var schemas = []*record.Schema{Schema}
@@ -58,7 +59,11 @@ type Record struct {
 	client      offer
 	server      offer
 	disconnect  uint32
+	inferences  []string
 }
+
+// Inferences returns the codes that are inferred, in the order of [Inferences].
+func (r *Record) Inferences() []string { return r.inferences }
 
 // Schema returns the schema of SSH records.
 func (r *Record) Schema() *record.Schema { return Schema }
@@ -107,6 +112,7 @@ func (r *Record) Append(e *record.Encoder) {
 	} else {
 		e.Unset()
 	}
+	e.Strs(r.inferences)
 }
 
 // algorithm writes a chosen algorithm, or both where the directions differ.

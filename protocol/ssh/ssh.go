@@ -135,6 +135,13 @@ type analyzer struct {
 	auth    auth
 	rec     Record
 	emitted bool
+	shown   int64 // when the server showed its key
+	trusted int64 // when the client went on
+	keyed   bool  // the client has begun to encrypt
+	pace    pace
+	login   reading  // of the login that succeeded
+	opened  *opened  // nil before the login
+	heard   []string // inferences of what the session sounds like
 }
 
 // Parse reads lines, then packets.
@@ -164,9 +171,10 @@ func (a *analyzer) Gap(f *protocol.Flow, dir session.Direction, n int) bool {
 	return true
 }
 
-// Close tells the record if the outcome of the login did not.
+// Close tells the record.
 func (a *analyzer) Close(f *protocol.Flow) {
 	a.auth.close(a, f)
+	a.rec.inferences = a.infer(f)
 	a.emit(f)
 }
 
@@ -269,14 +277,21 @@ func (a *analyzer) clear(f *protocol.Flow, dir session.Direction, data []byte) i
 		return 0
 	}
 	f.Message(dir, KexPacket, 4+int(n))
+	a.pace.message(dir != a.server, f.Now)
 	payload := data[5 : 4+int(n)-padding]
 	switch payload[0] {
 	case msgKexInit:
 		a.kexInit(f, dir, payload)
 	case msgKex30, msgKex31, msgGexReply:
 		a.hostKey(dir, payload)
+		if a.rec.hostKeyMD5 != "" && a.shown == 0 {
+			a.shown = f.Now
+		}
 	case msgNewKeys:
 		a.newKeys(dir)
+		if dir != a.server {
+			a.keyed, a.trusted = true, f.Now
+		}
 	case msgDisconnect:
 		c := wire.New(payload[1:])
 		a.rec.disconnect = c.U32()
@@ -333,6 +348,9 @@ func (a *analyzer) packet(f *protocol.Flow, dir session.Direction, data []byte) 
 
 func (a *analyzer) encrypted(f *protocol.Flow, dir session.Direction, n int) {
 	a.sides[dir].answered = true
+	if !a.auth.success {
+		a.pace.message(dir != a.server, f.Now)
+	}
 	a.auth.message(a, f, dir, n)
 }
 
@@ -531,15 +549,24 @@ func (a *analyzer) emit(f *protocol.Flow) {
 			r.direction = "INBOUND"
 		}
 	}
+	a.offers()
+	at := f.Now
+	if a.opened != nil {
+		at = a.opened.at // the time of the login
+	}
+	f.EmitAt(r, at)
+	a.rec.client, a.rec.server = offer{}, offer{}
+}
+
+// offers keeps of both offers what the record says of them.
+func (a *analyzer) offers() {
 	if k := a.sides[a.server.Other()].kex; k != nil {
-		r.client = fingerprint(k, false)
+		a.rec.client = fingerprint(k, false)
 	}
 	if k := a.sides[a.server].kex; k != nil {
-		r.server = fingerprint(k, true)
+		a.rec.server = fingerprint(k, true)
 	}
-	f.Emit(r)
 	a.sides[0].kex, a.sides[1].kex = nil, nil
-	a.rec.client, a.rec.server = offer{}, offer{}
 }
 
 // fingerprint returns the HASSH of a KEXINIT.
