@@ -27,7 +27,7 @@ var Rules = []*detection.Definition{&rule}
 var rule = detection.Definition{
 	ID: "beacon", Title: "A machine reports to somebody outside in a rhythm", Severity: detection.High,
 	Doc: "A device comes back to the same destination outside at gaps and with sizes that a small network takes for those of an implant rather than of a program of everyday use or a person, for as long as it does (not as long as the capture lasts). " +
-		"What else tells an agent from telemetry is weighed apart: how many devices use the destination, whether it has a name and an honest certificate, ports and protocols, and exchanges that brought much more than usual and made the device send more after.",
+		"What else tells an agent from telemetry is weighed apart: how many devices use the destination, whether the device asks other places in step, whether it has a name and an honest certificate, ports and protocols, and exchanges that brought much more than usual and made the device send more after.",
 	Techniques: []string{"T1071.001", "T1573", "T1571", "T1029"},
 	Twin:       "Telemetry, update checks, monitors and mail clients: many devices do it, to well-named servers, and are never given work.",
 }
@@ -204,16 +204,43 @@ func name(domain string) string {
 
 // Finish implements detection.Detector: rhythms are judged when all is known.
 func (d *Detector) Finish(l *detection.Ledger) {
+	rhythms := make(map[key]*beacon.Rhythm)
+	by := make(map[packet.Addr][]*beacon.Rhythm)
 	for _, k := range d.order {
 		v := d.all[k]
 		r, ok := v.Measure()
-		if ok && r.N >= minEvents || v.heard > surely || v.odd() {
-			d.judge(k, v, &r, l)
+		if ok && r.N >= minEvents {
+			by[k.from] = append(by[k.from], &r)
+		} else if v.heard <= surely && !v.odd() {
+			continue
+		}
+		rhythms[k] = &r
+	}
+	for _, k := range d.order {
+		if r := rhythms[k]; r != nil {
+			d.judge(k, d.all[k], r, inStep(r, by[k.from]), l)
 		}
 	}
 }
 
-func (d *Detector) judge(k key, v *series, r *beacon.Rhythm, l *detection.Ledger) {
+// inStep counts the rhythms of a device that go on at the same time as one of them
+// and at its pace, itself included.
+func inStep(r *beacon.Rhythm, list []*beacon.Rhythm) (n int) {
+	for _, o := range list {
+		if together := min(r.Last, o.Last) - max(r.First, o.First); r.N >= minEvents && 2*together >= max(r.Last-r.First, o.Last-o.First) && math.Abs(o.Period-r.Period) <= 0.1*r.Period {
+			n++
+		}
+	}
+	return n
+}
+
+// watched is how many places are asked in step by what watches them, at least.
+const watched = 3
+
+// mostRhythm is what a rhythm weighs at most: ten contacts may be anybody's.
+func mostRhythm(contacts int) float64 { return min(2+0.1*float64(contacts), 6) }
+
+func (d *Detector) judge(k key, v *series, r *beacon.Rhythm, inStep int, l *detection.Ledger) {
 	machine, like := r.Automation(), beacon.Shape{}
 	if r.N < minEvents {
 		machine = 0
@@ -240,8 +267,11 @@ func (d *Detector) judge(k key, v *series, r *beacon.Rhythm, l *detection.Ledger
 		add("automation", -1.5, "most machines that keep a rhythm report, update or watch")
 	default:
 		ratio := math.Log((like.CheckIn + 1e-4) / (everyday*like.Automation + (1-everyday)*like.Person + 1e-4))
-		add("rhythm", min(max(ratio, -2.5), 6), "%d contacts in %.0f s, every %.1f s (give or take %.0f %%), %.0f %% alike in size: by gaps and sizes an implant made them with p = %.2f, a program of everyday use with p = %.2f, a person with p = %.2f",
+		add("rhythm", min(max(ratio, -2.5), mostRhythm(r.N)), "%d contacts in %.0f s, every %.1f s (give or take %.0f %%), %.0f %% alike in size: by gaps and sizes an implant made them with p = %.2f, a program of everyday use with p = %.2f, a person with p = %.2f",
 			r.N, r.Dwell(), r.Period, 100*r.Spread, 100*(1-math.Min(r.UpSpread, 1)), like.CheckIn, like.Automation, like.Person)
+	}
+	if inStep >= watched {
+		add("in step", -2.5, "it asks %d places at this pace at the same time, as what watches them does", inStep)
 	}
 	if dynamic(v.far.Domain) {
 		add("dynamic", 2, "its name is one that anybody gets for a changing address")
@@ -256,7 +286,7 @@ func (d *Detector) judge(k key, v *series, r *beacon.Rhythm, l *detection.Ledger
 	case users >= 3:
 		llr := -1.2 * math.Log(float64(users)/2)
 		if users >= 4 && 4*users >= 3*devices {
-			llr -= 4 // one in fifty: what nearly every device does is the network's own habit, however few there are
+			llr -= 3.4 // one in thirty: what nearly every device does is the network's own habit, however few there are
 		}
 		add("shared", llr, "%d of %d devices talk to it", users, devices)
 	}

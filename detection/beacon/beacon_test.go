@@ -56,6 +56,11 @@ func TestBeacon(t *testing.T) {
 	}{
 		{"agent, half jitter, given work", func(c *scene) { c.rhythm(1, 9, "", "self-signed", 60, 0.5, true) }, 4.5, 12},
 		{"agent by name, given work", func(c *scene) { c.rhythm(1, 9, "cdn-sync.example", "", 60, 0.3, true) }, 2, 12},
+		{"four places watched at one pace", func(c *scene) {
+			for to := byte(30); to < 34; to++ {
+				c.rhythm(1, to, "", "", 60, 0, false)
+			}
+		}, 0, 8}, // of four findings together
 		{"telemetry of one device", func(c *scene) { c.rhythm(1, 9, "telemetry.example", "", 300, 0.02, false) }, 0, 3},
 		{"telemetry of all", func(c *scene) {
 			for from := byte(1); from < 9; from++ {
