@@ -69,6 +69,7 @@ type Sheet struct {
 	Requests []Request
 	Queries  []Query
 	Searches []Search
+	Marks    []Mark // what lists and rules name
 	Flaw     string // of the server's certificate: self-signed, expired, …
 	// Authentic says that the session's own login was accepted, where only that
 	// is known (SSH).

@@ -8,15 +8,20 @@ import (
 	"tyto/detection/dga"
 	"tyto/detection/dnstunnel"
 	"tyto/detection/exfil"
+	"tyto/detection/indicator"
 	"tyto/detection/lateral"
 	"tyto/detection/remoteexec"
 	"tyto/detection/reverseshell"
 	"tyto/detection/scan"
+	"tyto/detection/sigma"
+	"tyto/detection/suricata"
 )
 
-// Definitions returns the definitions of all rules.
+// Definitions returns the definitions of all rules, those of lists and rules that
+// are loaded included.
 func Definitions() (list []*detection.Definition) {
-	for _, rules := range [][]*detection.Definition{scan.Rules, credential.Rules, reverseshell.Rules, beacon.Rules, dnstunnel.Rules, dga.Rules, exfil.Rules, remoteexec.Rules, lateral.Rules} {
+	for _, rules := range [][]*detection.Definition{scan.Rules, credential.Rules, reverseshell.Rules, beacon.Rules, dnstunnel.Rules, dga.Rules, exfil.Rules, remoteexec.Rules, lateral.Rules,
+		indicator.Rules, suricata.Definitions, sigma.Rules} {
 		list = append(list, rules...)
 	}
 	return list

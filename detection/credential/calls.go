@@ -104,17 +104,6 @@ func (d *Detector) challenged(s *detection.Session, l *detection.Ledger, n int, 
 	}
 }
 
-// questions are remote procedures that list what is there, by what they list.
-var questions = map[string]map[string]string{
-	"samr": {"SamrEnumerateUsersInDomain": "users", "SamrEnumerateGroupsInDomain": "groups", "SamrEnumerateAliasesInDomain": "groups", "SamrGetMembersInGroup": "members of groups",
-		"SamrGetMembersInAlias": "members of groups", "SamrEnumerateDomainsInSamServer": "domains", "SamrQueryDisplayInformation": "users", "SamrQueryDisplayInformation3": "users",
-		"SamrQueryInformationUser": "an account", "SamrQueryInformationUser2": "an account", "SamrLookupNamesInDomain": "names", "SamrGetGroupsForUser": "groups of an account"},
-	"lsarpc": {"LsarEnumerateTrustedDomainsEx": "trusts", "LsarEnumerateAccounts": "accounts", "LsarLookupSids3": "names", "LsarLookupSids2": "names"},
-	"srvsvc": {"NetrSessionEnum": "sessions", "NetrShareEnum": "shares", "NetrShareEnumAll": "shares", "NetrConnectionEnum": "connections", "NetrFileEnum": "open files", "NetrServerGetInfo": "the server"},
-	"wkssvc": {"NetrWkstaUserEnum": "logged-on users", "NetrWkstaGetInfo": "the workstation"},
-	"svcctl": {"OpenSCManagerW": "whether one may manage services", "EnumServicesStatusW": "services", "EnumServicesStatusExW": "services", "REnumServicesStatusW": "services"},
-}
-
 // telling is what a kind of question weighs: how seldom others than intruders and
 // their maps of a domain ask it.
 var telling = map[string]float64{
@@ -133,7 +122,7 @@ var lookups = []struct{ part, what string }{
 // kinds returns what a session asks for.
 func kinds(s *detection.Session) (list []string) {
 	for i := range s.Sheet.Calls {
-		if what := questions[s.Sheet.Calls[i].Interface][s.Sheet.Calls[i].Operation]; what != "" {
+		if what := detection.Asks(s.Sheet.Calls[i].Interface, s.Sheet.Calls[i].Operation); what != "" {
 			list = append(list, what)
 		}
 	}
