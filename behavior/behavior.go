@@ -7,6 +7,9 @@
 package behavior
 
 import (
+	"cmp"
+	"slices"
+
 	"tyto/sequence"
 )
 
@@ -41,6 +44,22 @@ type Heard struct {
 type Label struct {
 	Name string
 	P    float64 // calibrated probability that it holds
+}
+
+// With returns list with another label, the likeliest first. Of a label that is in
+// it already the likelier counts.
+func With(list []Label, l Label) []Label {
+	i := slices.IndexFunc(list, func(have Label) bool { return have.Name == l.Name })
+	switch {
+	case i < 0:
+		list = append(list, l)
+	case list[i].P >= l.P:
+		return list
+	default:
+		list[i] = l
+	}
+	slices.SortStableFunc(list, func(a, b Label) int { return cmp.Compare(b.P, a.P) })
+	return list
 }
 
 // Segment is a span of time in which a session does one thing.

@@ -29,6 +29,7 @@ const (
 
 // detect tells the detectors of a session that is over, in the order of packets.
 func (l *lane) detect(s *session.Session, f *protocol.Flow) {
+	l.match.ended(l, s)
 	d := detection.Session{
 		UID: s.UID, First: s.First, Last: s.Last, Tuple: s.Tuple, App: l.set.AppName(s.App), State: s.State.String(),
 		Home: [2]bool{l.home.has(s.Orig), l.home.has(s.Resp)}, Sheet: l.sheets.take(s.UID),
@@ -48,6 +49,7 @@ func (l *lane) detect(s *session.Session, f *protocol.Flow) {
 	if h := l.heardOf(); h != nil {
 		d.Heard = detached(h)
 	}
+	l.said = append(l.said[:0], d.Labels()...)
 	l.chunk.sessions = append(l.chunk.sessions, d)
 	l.chunk.tell(l.key, sessionEntry)
 }
@@ -104,7 +106,7 @@ func (o *output) judgeSession(s *detection.Session) {
 // writeJudgement writes detections and cases as JSON lines.
 func (o *output) writeJudgement() error {
 	o.judge.finish()
-	if len(o.streams) == 0 || o.streams[0].schema != nil {
+	if len(o.streams) == 0 || !o.streams[0].takesAll() {
 		return nil
 	}
 	ids := make(map[*detection.Finding]string)

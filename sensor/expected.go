@@ -122,8 +122,11 @@ func (o *output) fill(b []byte, h *hole, format record.Format) (text []byte, rep
 		e.Continue(domainFields)
 		e.Str(name)
 		e.Str("dns")
-		if format == record.TSV {
+		switch format {
+		case record.TSV:
 			replaces = uint32(len("\t-\t-"))
+		case record.Row:
+			replaces = 2 // tags
 		}
 		return e.Buf, replaces
 	}
@@ -134,16 +137,22 @@ func (o *output) fill(b []byte, h *hole, format record.Format) (text []byte, rep
 	if h.kind == serviceHole {
 		e.Continue(serviceFields)
 		e.Str(service(o.set, app))
-		if format == record.TSV {
+		switch format {
+		case record.TSV:
 			replaces = uint32(len("\t-"))
+		case record.Row:
+			replaces = 1 // tag
 		}
 		return e.Buf, replaces
 	}
 	e.Continue(appFields)
 	e.Str(o.set.AppName(app))
 	e.Float(announcedP)
-	if format == record.TSV {
+	switch format {
+	case record.TSV:
 		return e.Buf, uint32(len("\tunknown\t-"))
+	case record.Row:
+		return e.Buf, uint32(1 + 4 + len("unknown") + 1) // tag, length, text, tag
 	}
 	return e.Buf, uint32(len(`,"app":"unknown"`))
 }

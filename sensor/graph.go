@@ -35,9 +35,9 @@ func (l *lane) arp(p *packet.Packet) {
 	l.learn(l.reader.ARP(l.chunk.facts, p.Time, &p.Rare.ARP))
 }
 
-// writeGraph writes the graph's entities and relations as JSON lines.
+// writeGraph writes the graph's entities and relations.
 func (o *output) writeGraph() error {
-	if len(o.streams) == 0 || o.streams[0].schema != nil {
+	if len(o.streams) == 0 || !o.streams[0].takesAll() {
 		return nil
 	}
 	for x := range o.graph.Entities() {
@@ -53,15 +53,21 @@ func (o *output) writeGraph() error {
 	return nil
 }
 
-// writeRecord writes a record that is about no session as a JSON line.
+// writeRecord writes a record that is about no session, as a JSON line and as a
+// row.
 func (o *output) writeRecord(r protocol.Record) error {
-	e := record.Encoder{Buf: o.scratch[:0]}
-	e.Begin(r.Schema())
-	r.Append(&e)
-	e.End()
-	o.scratch = e.Buf
-	if _, err := o.writers[0].Write(e.Buf); err != nil {
-		return fmt.Errorf("write records: %w", err)
+	for i := range o.streams {
+		if !o.streams[i].takesAll() {
+			continue
+		}
+		e := record.Encoder{Buf: o.scratch[:0], Format: o.streams[i].format}
+		e.Begin(r.Schema())
+		r.Append(&e)
+		e.End()
+		o.scratch = e.Buf
+		if err := endRecord(o.writers[i], e.Buf); err != nil {
+			return fmt.Errorf("write records: %w", err)
+		}
 	}
 	return nil
 }

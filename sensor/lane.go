@@ -3,6 +3,7 @@ package sensor
 import (
 	"net/netip"
 
+	"tyto/behavior"
 	"tyto/detection"
 	"tyto/entity"
 	"tyto/internal/intern"
@@ -51,11 +52,13 @@ type lane struct {
 	open    []hole       // what the record being written lacks
 	latest  []identified // by stream
 	sheets  *sheets      // nil if nobody detects
+	match   *matching    // nil if there are no lists and rules
 	hearing *hearing     // nil if nobody listens
 	// recovered are the messages of the session that is being told, nil until asked
 	// for.
 	recovered *sequence.Sequence
-	carrier   bool // its sessions are those of tunnels
+	said      []behavior.Label // of that session: what protocols prove
+	carrier   bool             // its sessions are those of tunnels
 	counts    counts
 	names     intern.Strings
 	loose     loose               // nil unless frames are kept
@@ -212,6 +215,7 @@ func (l *lane) Record(f *protocol.Flow, r protocol.Record) {
 	if l.sheets != nil {
 		l.sheets.record(f.Session, f.Now, r)
 	}
+	l.match.record(l, f.Session, f.Now, r)
 	if len(l.streams) == 0 {
 		return
 	}
@@ -305,12 +309,14 @@ type handler struct{ *lane }
 
 func (h handler) Data(s *session.Session, dir session.Direction, data []byte, now int64) bool {
 	h.loose.note(s)
+	wanted := h.match.payload(h.lane, s, dir, data, now)
 	more := h.engine.Data(s, dir, data, now)
 	h.hearing.note(s, dir, data)
-	return more
+	return more || wanted
 }
 
 func (h handler) Gap(s *session.Session, dir session.Direction, n int, now int64) bool {
+	h.match.gap(s, dir)
 	return h.engine.Gap(s, dir, n, now)
 }
 
@@ -320,9 +326,8 @@ func (h handler) Anomaly(s *session.Session, name string, now int64) {
 
 func (h handler) Ended(s *session.Session, now int64) {
 	l := h.lane
-	l.engine.Close(s, s.Last)
-	l.recovered = nil
-	l.listen(s)
+	l.recovered, l.said = nil, l.said[:0]
+	l.close(s)
 	f := l.engine.Flow(s)
 	l.counts.sessions++
 	if l.summary != nil {

@@ -2,6 +2,7 @@ package sensor
 
 import (
 	"tyto/behavior"
+	"tyto/behavior/sshinfer"
 	"tyto/internal/record"
 	"tyto/protocol"
 	"tyto/session"
@@ -71,6 +72,20 @@ func (h *hearing) note(s *session.Session, dir session.Direction, data []byte) {
 	}
 }
 
+// close ends a session's analyzer and hears the session. Analyzers that tell what
+// was heard are known to be right about the protocol, so that it is heard before
+// they end; others may recognise it only when it is over.
+func (l *lane) close(s *session.Session) {
+	if !l.engine.Infers(s) {
+		l.engine.Close(s, s.Last)
+		l.listen(s)
+		return
+	}
+	l.listen(s)
+	l.engine.Infer(s, sshinfer.Append(nil, l.heardOf()))
+	l.engine.Close(s, s.Last)
+}
+
 // listen hears a session that is over.
 func (l *lane) listen(s *session.Session) {
 	h := l.hearing
@@ -113,17 +128,22 @@ func detached(h *behavior.Heard) behavior.Heard {
 // appendHeard writes the fields of session records that are heard.
 func (l *lane) appendHeard(e *record.Encoder) {
 	h := l.heardOf()
-	if h == nil {
-		e.Unset()
-		e.Unset()
-		e.Unset()
-		return
+	labels := l.said
+	if h != nil {
+		for _, said := range l.said {
+			h.Labels = behavior.With(h.Labels, said)
+		}
+		labels = h.Labels
 	}
-	e.JSON(parts(len(h.Labels), labelPart, func(e *record.Encoder, i int) {
-		e.Str(h.Labels[i].Name)
-		e.Float(h.Labels[i].P)
-	}))
-	if h.Control == behavior.ControlUnknown {
+	if len(labels) == 0 && h == nil {
+		e.Unset()
+	} else {
+		e.JSON(parts(len(labels), labelPart, func(e *record.Encoder, i int) {
+			e.Str(labels[i].Name)
+			e.Float(labels[i].P)
+		}))
+	}
+	if h == nil || h.Control == behavior.ControlUnknown {
 		e.Unset()
 		e.Unset()
 		return

@@ -16,7 +16,7 @@ import (
 // output puts the records of the workers in order and writes them.
 type output struct {
 	streams []stream
-	writers []*bufio.Writer
+	writers []recordWriter
 	closers []io.Closer
 	logs    Logs
 	set     *protocol.Set
@@ -73,7 +73,15 @@ func newOutput(c Config) *output {
 		o.writers = append(o.writers, bufio.NewWriterSize(c.JSON, writerBytes))
 		o.closers = append(o.closers, nil)
 	}
+	if c.Rows != nil {
+		o.streams = append(o.streams, stream{format: record.Row})
+		o.writers = append(o.writers, &rowWriter{to: c.Rows})
+		o.closers = append(o.closers, nil)
+	}
 	o.series = noStream
+	if c.Rows != nil {
+		o.series = len(o.streams) - 1
+	}
 	if c.Series != nil {
 		o.series = len(o.streams)
 		o.streams = append(o.streams, stream{schema: SeriesSchema, format: record.JSON})
@@ -175,7 +183,7 @@ func (o *output) writeKey(c *chunk, p *place, key uint64) error {
 				return fmt.Errorf("write records: %w", err)
 			}
 		}
-		if _, err := w.Write(c.text(e.piece, p.from, e.end)); err != nil {
+		if err := endRecord(w, c.text(e.piece, p.from, e.end)); err != nil {
 			return fmt.Errorf("write records: %w", err)
 		}
 		p.from = e.end
@@ -202,7 +210,7 @@ func (o *output) name(u *unnamed) {
 	v.add(&u.volume)
 }
 
-func (o *output) open(i int) (*bufio.Writer, error) {
+func (o *output) open(i int) (recordWriter, error) {
 	f, err := o.logs.Open(o.streams[i].schema)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ var SessionSchema = record.New("session", "conn", "A two-way conversation betwee
 	record.Field{Name: "app", Type: record.String, Doc: "What the session is, whatever the port: the most specific name known, or unknown. A session that stays unknown is named as another session announced it (ftp-data)."},
 	record.Field{Name: "app_p", Type: record.Double, Doc: "Probability that app is right; not given for unknown."},
 	record.Field{Name: "layers", Type: record.Count, Doc: "How many tunnels: those it came out of, and one if another connection was heard inside it."},
-	record.Field{Name: "labels", Type: record.String, Doc: "List of {name, p}: what the session is about, as it is heard; names of docs/labels.md, the likeliest first."},
+	record.Field{Name: "labels", Type: record.String, Doc: "List of {name, p}: what the session is about, as it is heard or as protocols prove in the clear; names of docs/labels.md, the likeliest first."},
 	record.Field{Name: "control", Type: record.Enum, Doc: "Who leads, whose messages make the other side act: orig, resp, both or none; heard."},
 	record.Field{Name: "control_p", Type: record.Double, Doc: "Probability that control is right."},
 	record.Field{Name: "encrypted", Type: record.Bool, Doc: "Whether the content cannot be read."},

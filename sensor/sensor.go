@@ -51,6 +51,9 @@ type Config struct {
 	// Detectors are told every session that is over, in the order of packets; what
 	// they find is written as records at the end. They are used once.
 	Detectors []detection.Detector
+	// Matchers makes the matchers of a lane, whose marks Detectors are told of.
+	// Nil for none.
+	Matchers func() []detection.Matcher
 	// Ended is called with every session when it is over, and with the pool that
 	// holds its series; both are valid until it returns. Workers call it at the
 	// same time, each for its own sessions. It may be nil.
@@ -63,6 +66,10 @@ type Config struct {
 	// Series takes the series of sessions, as JSON lines of SeriesSchema; nil for
 	// none.
 	Series io.Writer
+	// Rows is called with every record, in the order of JSON, and with the series
+	// unless Series takes them, in the form record.Row, which lasts until it
+	// returns; calls do not overlap. Nil for none.
+	Rows func(row []byte) error
 	// Listener makes a listener for each worker: what it hears is told in session
 	// and segment records. Nil for none.
 	Listener func() behavior.Listener
@@ -266,6 +273,9 @@ func newEngine(c Config, workers int) *engine {
 		l.series = e.out.series
 		if len(c.Detectors) > 0 {
 			l.sheets = newSheets()
+			if c.Matchers != nil {
+				l.match = newMatching(c.Matchers())
+			}
 		}
 		if c.Summary {
 			l.summary = newSummary(c.Home)

@@ -35,7 +35,7 @@ func (l *lane) writeSeries(s *session.Session) {
 	}
 	base64.RawStdEncoding.Encode(l.text[:n], l.scratch)
 	e := &l.chunk.enc
-	e.Format = record.JSON
+	e.Format = l.streams[l.series].format
 	e.Begin(SeriesSchema)
 	e.Time(s.First)
 	var uid [32]byte

@@ -12,7 +12,7 @@ import (
 // is an io.Writer, so it can stand where a file does. Rows are gathered until
 // there are [LoadRows] of a table or [LoadBytes] in all, and appended in one
 // call; what was appended depends on the lines alone, not on how they were cut
-// into writes.
+// into writes. A store that is a [Gatherer] holds them meanwhile.
 //
 // Records of kinds and fields that the store has no table or column for are
 // left out and counted: they come from another version of tyto. A line that is
@@ -35,6 +35,10 @@ type Loader struct {
 	rows    uint64 // gathered
 	bytes   int
 	err     error
+
+	gatherer Gatherer       // nil if the store is none
+	passed   map[*Batch]int // rows of a table that it has
+	handed   int            // bytes that it has
 }
 
 const (
@@ -43,6 +47,9 @@ const (
 	LoadRows = 122_880
 	// LoadBytes is how much memory gathered rows may take.
 	LoadBytes = 192 << 20
+	// GatherRows is how many rows of a table a Gatherer is given at once: few
+	// enough that the processor's cache holds them. LoadRows is a multiple.
+	GatherRows = 8192
 	// MaxLine is the longest line that is taken, in bytes.
 	MaxLine = 16 << 20
 	// MaxUnknown is how many names Unknown holds.
@@ -54,7 +61,8 @@ const (
 // NewLoader returns a Loader into s for records of kinds. The context ends what
 // Write and Flush wait for.
 func NewLoader(ctx context.Context, s Store, kinds *Kinds) *Loader {
-	l := &Loader{ctx: ctx, store: s, kinds: kinds, batches: make(map[string]*Batch), Unknown: make(map[string]uint64)}
+	l := &Loader{ctx: ctx, store: s, kinds: kinds, batches: make(map[string]*Batch), Unknown: make(map[string]uint64), passed: make(map[*Batch]int)}
+	l.gatherer, _ = s.(Gatherer)
 	l.inlet.loader = l
 	return l
 }
@@ -119,7 +127,8 @@ func (l *Loader) Flush() error {
 		b.Reset()
 	}
 	l.Loaded += l.rows
-	l.rows, l.bytes = 0, 0
+	l.rows, l.bytes, l.handed = 0, 0, 0
+	clear(l.passed)
 	return nil
 }
 
@@ -154,9 +163,28 @@ func (l *Loader) take(in *inlet, line []byte) {
 		return
 	}
 	b.EndRow()
+	l.added(b)
+}
+
+// added counts a row of a batch, and appends what was gathered if it is much.
+func (l *Loader) added(b *Batch) {
 	l.rows++
+	if l.gatherer != nil && b.Rows >= GatherRows {
+		l.passed[b] += b.Rows
+		l.handed += b.Bytes()
+		if l.passed[b] < LoadRows && l.handed < LoadBytes {
+			if err := l.gatherer.Gather(l.ctx, b); err != nil {
+				l.err = fmt.Errorf("store records: %w", err)
+				return
+			}
+			b.Reset()
+			return
+		}
+		l.err = l.Flush()
+		return
+	}
 	if l.rows%measureEvery == 0 {
-		l.bytes = 0
+		l.bytes = l.handed
 		for _, b := range l.order {
 			l.bytes += b.Bytes()
 		}

@@ -38,6 +38,16 @@ type Store interface {
 	Close() error
 }
 
+// Gatherer is a Store that takes rows before they must be durable, so that many
+// can become so at once without waiting in memory.
+type Gatherer interface {
+	// Gather adds rows, which queries see and which are durable when the next
+	// Append returns nil, as if they were part of it, or before. After an error all
+	// that was gathered and is not durable is gone. A batch may be reused
+	// afterwards.
+	Gather(ctx context.Context, batches ...*Batch) error
+}
+
 // Keep says what to keep. The zero value keeps everything.
 type Keep struct {
 	Before int64 // remove what is wholly older, in ns since the epoch; 0: no limit of age

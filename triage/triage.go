@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"tyto/detection"
 	"tyto/packet"
@@ -292,10 +293,17 @@ func controller(c *Case) Controller {
 		if !it.Controls || it.Outside.IsZero() {
 			continue
 		}
-		if _, ok := weights[it.Outside]; !ok {
+		at := slices.IndexFunc(order, func(p detection.Party) bool { return p == it.Outside || below(p.Domain, it.Outside.Domain) })
+		if at < 0 {
+			at = len(order)
 			order = append(order, it.Outside)
 		}
-		weights[it.Outside] += max(it.Finding.Score(), 0)
+		w := weights[order[at]] + max(it.Finding.Score(), 0)
+		if p := it.Outside; p.Domain != "" && len(p.Domain) < len(order[at].Domain) {
+			delete(weights, order[at])
+			order[at] = p // names below one domain are one party, by the shortest
+		}
+		weights[order[at]] = w
 	}
 	total := math.Exp(nobody)
 	for _, w := range weights {
@@ -311,4 +319,9 @@ func controller(c *Case) Controller {
 		return Controller{}
 	}
 	return best
+}
+
+// below reports whether two domains are the same, or one is below the other.
+func below(a, b string) bool {
+	return a != "" && b != "" && (a == b || strings.HasSuffix(a, "."+b) || strings.HasSuffix(b, "."+a))
 }

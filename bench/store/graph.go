@@ -51,6 +51,40 @@ func askGraph(edges int) {
 		}
 	})
 	fmt.Printf("graph: %d of %d paths exist\n", found, asked)
+	askNear(edges)
+}
+
+// askNear measures the neighbourhoods of the same relations in a
+// store.Adjacency.
+func askNear(edges int) {
+	nodes := max(edges/10, 100)
+	rng := rand.New(rand.NewPCG(3, 4))
+	zipf := rand.NewZipf(rng, 1.1, 20, uint64(nodes-1))
+	names := make([]string, nodes)
+	for i := range names {
+		names[i] = "address:" + address(i).String()
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	a := new(store.Adjacency)
+	started := time.Now()
+	for range edges {
+		a.Add(names[rng.IntN(nodes)], names[int(zipf.Uint64())])
+	}
+	took := time.Since(started)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	entities, relations := a.Size()
+	fmt.Printf("near: %d relations added in %.2f s; %d entities and %d relations in %.1f MB\n", edges, took.Seconds(), entities, relations, float64(after.HeapAlloc-before.HeapAlloc)/1e6)
+	reached := 0
+	count := func(id string) {
+		reached = 0
+		a.Neighbourhood(id, 2, func(string, int) bool { reached++; return true })
+	}
+	times("near: two hops of any address", func() { count(names[rng.IntN(nodes)]) })
+	times("near: two hops of the busiest", func() { count(names[0]) })
+	fmt.Printf("near: the busiest has %d entities within two hops\n", reached)
 }
 
 func address(i int) packet.Addr {

@@ -27,7 +27,7 @@ import (
 
 var analyzeCommand = command{
 	name:  "analyze",
-	usage: "analyze FILE… [--json [--entities]] [--db DIR [--no-packets] [--packet-budget MiB]] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--model FILE | --no-model] [--no-detections] [--quiet]",
+	usage: "analyze FILE… [--html FILE] [--json [--entities]] [--db DIR [--no-packets] [--packet-budget MiB]] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--model FILE | --no-model] [--no-detections] [--indicators FILE]… [--eve FILE]… [--sigma FILE|DIR]… [--rules FILE]… [--quiet]",
 	short: "read captures and tell what is in them: sessions, protocols, names, and what is odd",
 	run:   analyze,
 }
@@ -48,7 +48,10 @@ type options struct {
 	model     string // file; empty: the one in the program
 	noModel   bool
 	noDetect  bool
-	profile   string // file for a CPU profile: for developers
+	intel     intelFiles
+	html      string   // file for the page; empty: none
+	captures  []string // files that are read
+	profile   string   // file for a CPU profile: for developers
 }
 
 func parseAnalyze(args []string) (o options, files []string, err error) {
@@ -67,6 +70,8 @@ func parseAnalyze(args []string) (o options, files []string, err error) {
 	fs.StringVar(&o.model, "model", "", "")
 	fs.BoolVar(&o.noModel, "no-model", false, "")
 	fs.BoolVar(&o.noDetect, "no-detections", false, "")
+	o.intel.flags(fs)
+	fs.StringVar(&o.html, "html", "", "")
 	fs.StringVar(&o.profile, "cpuprofile", "", "")
 	fs.Func("home", "", func(s string) error {
 		p, err := sensor.Prefixes(strings.Split(s, ","))
@@ -113,6 +118,7 @@ func parseAnalyze(args []string) (o options, files []string, err error) {
 	case o.memory < 16:
 		return o, nil, usageError{fmt.Errorf("--memory %d: at least 16 MiB are needed", o.memory)}
 	}
+	o.captures = files
 	return o, files, nil
 }
 
@@ -164,6 +170,11 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 	if !o.noDetect {
 		conf.Detectors = all.Detectors()
 	}
+	lists, err := loadIntel(o.intel, o.home, c.stderr)
+	if err != nil {
+		return err
+	}
+	lists.fill(&conf)
 	if o.entities || o.db != "" {
 		conf.Graph = entity.New(entity.Options{Home: o.home})
 	}
@@ -193,6 +204,7 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 		}
 		conf.Logs = &sensor.LogDir{Dir: o.logs, Format: conf.LogFormat, Opened: time.Now()}
 	}
+	html := newPage(o, &conf, title, src)
 	var progress sensor.Progress
 	bar := startProgress(c, src, &progress, o.quiet)
 	started := time.Now()
@@ -222,6 +234,15 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 			err = fmt.Errorf("write the story: %w", werr)
 		}
 	}
+	if html != nil && res.Stats.Packets > 0 {
+		if o.json {
+			res.Summary.Conclude() // the story does it otherwise
+		}
+		if werr := html.write(res); err == nil {
+			err = werr
+		}
+	}
+	lists.report(c.stderr)
 	failed := false
 	for _, p := range src.problems() {
 		fmt.Fprintf(c.stderr, "tyto: %v\n", p)

@@ -24,6 +24,7 @@ type database struct {
 	store   *duck.Store
 	loader  *store.Loader
 	packets *archive.Writer // nil if they are not kept
+	claim   *claim          // nil if nothing is known of the captures
 	names   [1024]struct {
 		uid  session.UID
 		text string
@@ -34,7 +35,7 @@ type database struct {
 // openDatabase opens or makes a store. Ctrl-C does not end what is written: the
 // records that were found so far are kept.
 func openDatabase(ctx context.Context, o options) (*database, error) {
-	s, kinds, err := openStore(o.db, duck.Options{})
+	s, kinds, err := openStore(o.db, duck.Options{Threads: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -51,12 +52,7 @@ func openDatabase(ctx context.Context, o options) (*database, error) {
 
 // fill makes an analysis tell the store what it finds.
 func (d *database) fill(c *sensor.Config) {
-	if c.JSON == nil {
-		c.JSON = d.loader
-	} else {
-		c.JSON = io.MultiWriter(c.JSON, d.loader)
-	}
-	c.Series = d.loader.Beside()
+	c.Rows = d.loader.Rows(sensor.Schemas(c.Set)).Add
 	if d.packets != nil {
 		c.Keep = d.keep
 	}
@@ -92,6 +88,37 @@ func (d *database) finish(stats *sensor.Stats) error {
 		return fmt.Errorf("store records: %w", err)
 	}
 	return nil
+}
+
+// openDatabaseFor is openDatabase for captures, which are not stored twice: the
+// database is nil if the store has them, which is told, unless again. Call
+// finishWhole when they were read to their end.
+func openDatabaseFor(ctx context.Context, o options, paths []string, again bool, told io.Writer) (*database, error) {
+	k, err := claimCaptures(o.db, paths, again)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if k.stored() {
+		fmt.Fprintf(told, "tyto: %v\n", k)
+		return nil, nil
+	}
+	d, err := openDatabase(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.begin(); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	d.claim = k
+	return d, nil
+}
+
+// finishWhole is finish after captures were read to their end.
+func (d *database) finishWhole(stats *sensor.Stats) error {
+	if err := d.finish(stats); err != nil || d.claim == nil {
+		return err
+	}
+	return d.claim.end(stats)
 }
 
 // close closes the store, once.

@@ -23,8 +23,8 @@ import (
 
 var explainCommand = command{
 	name:  "explain",
-	usage: "explain UID [FILE…] [--db DIR] [--home CIDR] [--model FILE | --no-model]",
-	short: "tell all that is known of a session, with the evidence: from what analyze --db stored, or from captures",
+	usage: "explain UID | C-N | D-N [FILE…] [--db DIR] [--home CIDR] [--model FILE | --no-model]",
+	short: "tell all that is known of a session, a case (C-1) or a detection (D-1), with the evidence: from what analyze --db stored, or from captures",
 	run:   explain,
 }
 
@@ -44,31 +44,53 @@ func explain(ctx context.Context, c *cli, args []string) error {
 		return err
 	}
 	if len(words) == 0 {
-		return usageError{errors.New("which session? give its identifier (uid in records)")}
+		return usageError{errors.New("which session? give its identifier (uid in records), or that of a case or detection")}
 	}
 	if slices.Contains(words[1:], "-") {
 		return usageError{errors.New("captures are read more than once: standard input cannot be")}
 	}
 	x := explanation{uid: words[0], source: "--db " + *dir}
+	var from judged
 	if files := words[1:]; len(files) > 0 {
 		kinds, err := store.NewKinds(sensor.Schemas(everyProtocol())...)
 		if err != nil {
 			return err
 		}
-		x.facts, x.source = &captured{cli: c, files: files, options: o, kinds: kinds}, ""
+		from, x.source = &captured{cli: c, files: files, options: o, kinds: kinds}, ""
 	} else {
 		s, kinds, err := openStore(*dir, duck.Options{ReadOnly: true})
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		x.facts = stored{s, kinds}
+		from = stored{s, kinds}
 	}
+	if verdictID.MatchString(x.uid) {
+		return x.explainVerdict(ctx, c, from)
+	}
+	x.facts = from
 	if err := x.gather(ctx); err != nil {
 		return err
 	}
 	x.out = bufio.NewWriter(c.stdout)
 	x.tell()
+	return x.out.Flush()
+}
+
+// explainVerdict tells a case or a detection; all of that identifier, should
+// several analyses be in the store.
+func (x *explanation) explainVerdict(ctx context.Context, c *cli, from judged) error {
+	list, err := gatherVerdicts(ctx, from, x.uid)
+	if err != nil {
+		return err
+	}
+	x.out = bufio.NewWriter(c.stdout)
+	for i, v := range list {
+		if i > 0 {
+			x.line("")
+		}
+		x.tellVerdict(v)
+	}
 	return x.out.Flush()
 }
 

@@ -16,6 +16,9 @@ const (
 	JSON     Format = iota // one object a line, with its kind in "record"
 	ZeekJSON               // one object a line, as Zeek's JSON logs: no "record"
 	TSV                    // tab-separated, as Zeek's ASCII logs
+	Row                    // typed values, for a store in the same process: see Tag
+
+	Formats = iota // how many there are
 )
 
 // Encoder appends records to a buffer. Begin starts a record; then exactly one
@@ -46,6 +49,8 @@ func (e *Encoder) Begin(s *Schema) {
 		e.first = false
 	case ZeekJSON:
 		e.Buf = append(e.Buf, '{')
+	case Row:
+		e.Buf = binary.LittleEndian.AppendUint64(append(e.Buf, 0), s.id)
 	}
 }
 
@@ -54,6 +59,9 @@ func (e *Encoder) Begin(s *Schema) {
 func (e *Encoder) Begin2(kind, first *Schema) {
 	e.Begin(kind)
 	e.schema = first
+	if e.Format == Row {
+		e.Buf[len(e.Buf)-RowHead] = 1
+	}
 }
 
 // Continue starts in the middle of a record: the fields of s are written with
@@ -66,7 +74,10 @@ func (e *Encoder) End() {
 	if e.next != len(e.schema.Fields) {
 		panic("record: " + e.schema.Kind + " wrote " + strconv.Itoa(e.next) + " of " + strconv.Itoa(len(e.schema.Fields)) + " fields")
 	}
-	if e.Format != TSV {
+	switch e.Format {
+	case Row:
+		return
+	case JSON, ZeekJSON:
 		e.Buf = append(e.Buf, '}')
 	}
 	e.Buf = append(e.Buf, '\n')
@@ -118,12 +129,15 @@ func (e *Encoder) Again(text []byte, n int) {
 
 // Unset writes that the field has no value.
 func (e *Encoder) Unset() {
-	if e.Format == TSV {
+	switch e.Format {
+	case TSV:
 		e.key()
 		e.Buf = append(e.Buf, '-')
-		return
+	case Row:
+		e.tag(RowUnset)
+	default:
+		e.next++
 	}
-	e.next++
 }
 
 func (e *Encoder) empty() {
@@ -132,13 +146,18 @@ func (e *Encoder) empty() {
 		e.Buf = append(e.Buf, "(empty)"...)
 		return
 	}
-	e.next++
+	e.Unset()
 }
 
 // Str writes a string, or nothing if it is empty.
 func (e *Encoder) Str(s string) {
 	if s == "" {
 		e.Unset()
+		return
+	}
+	if e.Format == Row {
+		e.tag(RowText)
+		e.Buf = appendRowText(e.Buf, s)
 		return
 	}
 	e.key()
@@ -150,6 +169,11 @@ func (e *Encoder) Str(s string) {
 func (e *Encoder) Bytes(b []byte) {
 	if len(b) == 0 {
 		e.Unset()
+		return
+	}
+	if e.Format == Row {
+		e.tag(RowText)
+		e.Buf = appendRowText(e.Buf, b)
 		return
 	}
 	e.key()
@@ -172,6 +196,10 @@ func (e *Encoder) value(s string) {
 func (e *Encoder) Strs(list []string) {
 	if len(list) == 0 {
 		e.empty()
+		return
+	}
+	if e.Format == Row {
+		e.rowTexts(list)
 		return
 	}
 	e.key()
@@ -204,6 +232,10 @@ func (e *Encoder) Uints(list []uint64) {
 		e.empty()
 		return
 	}
+	if e.Format == Row {
+		e.rowNumbers(RowUints, len(list), func(i int) uint64 { return list[i] })
+		return
+	}
 	e.key()
 	e.open()
 	for i, v := range list {
@@ -219,6 +251,10 @@ func (e *Encoder) Uints(list []uint64) {
 func (e *Encoder) Intervals(list []int64) {
 	if len(list) == 0 {
 		e.empty()
+		return
+	}
+	if e.Format == Row {
+		e.rowNumbers(RowTimes, len(list), func(i int) uint64 { return uint64(list[i]) })
 		return
 	}
 	e.key()
@@ -246,6 +282,10 @@ func (e *Encoder) close() {
 
 // Uint writes a count or a port.
 func (e *Encoder) Uint(v uint64) {
+	if e.Format == Row {
+		e.tag8(RowUint, v)
+		return
+	}
 	e.key()
 	// Most counts are small: strconv writes digits aside and copies them.
 	switch {
@@ -270,6 +310,10 @@ func (e *Encoder) Uint(v uint64) {
 
 // Int writes a signed number.
 func (e *Encoder) Int(v int64) {
+	if e.Format == Row {
+		e.tag8(RowInt, uint64(v))
+		return
+	}
 	e.key()
 	e.Buf = strconv.AppendInt(e.Buf, v, 10)
 }
@@ -279,6 +323,10 @@ func (e *Encoder) Int(v int64) {
 func (e *Encoder) Float(v float64) {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		e.Unset()
+		return
+	}
+	if e.Format == Row {
+		e.rowFloat(v)
 		return
 	}
 	e.key()
@@ -291,6 +339,14 @@ func (e *Encoder) Float(v float64) {
 
 // Bool writes true or false (T or F in TSV).
 func (e *Encoder) Bool(v bool) {
+	if e.Format == Row {
+		t := RowFalse
+		if v {
+			t = RowTrue
+		}
+		e.tag(t)
+		return
+	}
 	e.key()
 	switch {
 	case e.Format == TSV && v:
@@ -305,6 +361,10 @@ func (e *Encoder) Bool(v bool) {
 // Time writes a point in time given in nanoseconds since the epoch: seconds
 // with six decimals, or nine if the microseconds do not say all.
 func (e *Encoder) Time(ns int64) {
+	if e.Format == Row {
+		e.tag8(RowTime, uint64(ns))
+		return
+	}
 	e.key()
 	if ns < 1e9 {
 		e.Buf = appendSeconds(e.Buf, ns)
@@ -319,6 +379,10 @@ func (e *Encoder) Time(ns int64) {
 
 // Interval writes a duration in nanoseconds as seconds.
 func (e *Encoder) Interval(ns int64) {
+	if e.Format == Row {
+		e.tag8(RowTime, uint64(ns))
+		return
+	}
 	e.key()
 	e.Buf = appendSeconds(e.Buf, ns)
 }
@@ -327,6 +391,13 @@ func (e *Encoder) Interval(ns int64) {
 func (e *Encoder) Addr(a netip.Addr) {
 	if !a.IsValid() {
 		e.Unset()
+		return
+	}
+	if e.Format == Row {
+		e.tag(RowText)
+		n := len(e.Buf)
+		e.Buf = a.AppendTo(append(e.Buf, 0, 0, 0, 0))
+		binary.LittleEndian.PutUint32(e.Buf[n:], uint32(len(e.Buf)-n-4))
 		return
 	}
 	e.key()
@@ -342,6 +413,11 @@ func (e *Encoder) Addr(a netip.Addr) {
 // Raw writes bytes that are already in the encoder's format and need no
 // escaping; in JSON they are put in quotes.
 func (e *Encoder) Raw(b []byte) {
+	if e.Format == Row {
+		e.tag(RowText)
+		e.Buf = append(binary.LittleEndian.AppendUint32(e.Buf, uint32(len(b))), b...)
+		return
+	}
 	e.key()
 	if e.Format == TSV {
 		e.Buf = append(e.Buf, b...)
@@ -359,7 +435,7 @@ func (e *Encoder) JSON(b []byte) {
 		e.empty()
 		return
 	}
-	if e.Format == TSV {
+	if e.Format == TSV || e.Format == Row {
 		e.Bytes(b)
 		return
 	}

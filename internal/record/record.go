@@ -54,6 +54,7 @@ type Schema struct {
 
 	keys [][]byte // `,"name":` per field, with room for keyBytes
 	head []byte   // `{"record":"kind"`
+	id   uint64   // see ID
 }
 
 // keyBytes is the length of a key that is written at once.
@@ -66,5 +67,6 @@ func New(kind, log, doc string, fields ...Field) *Schema {
 		k := make([]byte, 0, max(keyBytes, len(f.Name)+4))
 		s.keys = append(s.keys, append(k, `,"`+f.Name+`":`...))
 	}
+	s.id = s.identify()
 	return s
 }

@@ -54,7 +54,7 @@ type certificate struct {
 	sha1                 [2 * sha1.Size]byte
 	subject, issuer      string
 	dns, uri, mail, addr []string
-	texts                [3][]byte // by record.Format: the fields up to beforeSender
+	texts                [record.Formats][]byte // by record.Format: the fields up to beforeSender
 }
 
 // beforeSender is how many fields of the record are the same whoever sends it.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,30 +14,135 @@ import (
 	"tyto/store"
 )
 
-// Append implements store.Store. Each day's rows are one transaction.
+// Append implements store.Store. Each day's rows, with those that were gathered,
+// are one transaction.
 func (s *Store) Append(ctx context.Context, batches ...*store.Batch) error {
 	if s.opt.ReadOnly {
 		return fmt.Errorf("append: %w", store.ErrReadOnly)
 	}
 	s.appending.Lock()
 	defer s.appending.Unlock()
+	if err := s.gather(ctx, batches); err != nil {
+		return err
+	}
+	if err := s.commit(ctx); err != nil {
+		return err
+	}
+	s.seal()
+	return nil
+}
+
+// Gather implements store.Gatherer: the rows are in transactions that Append
+// ends.
+func (s *Store) Gather(ctx context.Context, batches ...*store.Batch) error {
+	if s.opt.ReadOnly {
+		return fmt.Errorf("append: %w", store.ErrReadOnly)
+	}
+	s.appending.Lock()
+	defer s.appending.Unlock()
+	return s.gather(ctx, batches)
+}
+
+// dayWrite is the transaction of a day that rows are gathered in. DuckDB's
+// transactions are of one file each.
+type dayWrite struct {
+	conn    *conn
+	part    *partition
+	changed map[string]*table // made or changed, for others to see once it is over
+}
+
+// openDays is how many days may have transactions at a time.
+const openDays = 32
+
+func (s *Store) gather(ctx context.Context, batches []*store.Batch) error {
 	days, err := s.split(batches)
 	if err != nil {
 		return fmt.Errorf("append: %w", err)
 	}
 	for _, d := range days {
 		if err := ctx.Err(); err != nil {
+			s.abandon()
 			return err
 		}
-		if err := s.appendDay(d.name, d.batches); err != nil {
+		if len(s.writes) >= openDays && s.writes[d.name] == nil {
+			if err := s.commit(ctx); err != nil {
+				return err
+			}
+		}
+		if err := s.gatherDay(d.name, d.batches); err != nil {
+			s.abandon()
 			return fmt.Errorf("append to %s: %w", d.name, err)
 		}
-		if d.name != undated {
-			s.newest = max(s.newest, d.name)
+	}
+	return nil
+}
+
+// gatherDay adds to the transaction of a day.
+func (s *Store) gatherDay(name string, batches []*store.Batch) error {
+	w := s.writes[name]
+	if w == nil {
+		var err error
+		if w, err = s.begin(name); err != nil {
+			return err
+		}
+		s.writes[name] = w
+	}
+	return s.appendAll(w, batches)
+}
+
+func (s *Store) begin(name string) (*dayWrite, error) {
+	s.mu.Lock()
+	p, err := s.writable(name)
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.db.get()
+	if err != nil {
+		return nil, err
+	}
+	if err := k.exec("BEGIN"); err != nil {
+		k.close()
+		return nil, err
+	}
+	return &dayWrite{conn: k, part: p, changed: make(map[string]*table)}, nil
+}
+
+// commit makes what was gathered durable, in order of time.
+func (s *Store) commit(ctx context.Context) error {
+	for _, name := range slices.Sorted(maps.Keys(s.writes)) {
+		w := s.writes[name]
+		err := ctx.Err()
+		if err == nil {
+			err = w.conn.exec("COMMIT")
+		}
+		if err != nil {
+			s.abandon()
+			return fmt.Errorf("append to %s: %w", name, err)
+		}
+		s.db.release(w.conn)
+		delete(s.writes, name)
+		if len(w.changed) > 0 {
+			s.mu.Lock()
+			maps.Copy(w.part.tables, w.changed)
+			s.mu.Unlock()
+		}
+		if name != undated {
+			s.newest = max(s.newest, name)
 		}
 	}
-	s.seal()
+	s.fresh = 0
 	return nil
+}
+
+// abandon takes back what was gathered. A connection that is closed takes its
+// transaction back.
+func (s *Store) abandon() {
+	for _, w := range s.writes {
+		w.conn.close()
+	}
+	clear(s.writes)
+	s.fresh = 0
 }
 
 // dayRows are the rows of an Append that go to one file.
@@ -45,8 +151,8 @@ type dayRows struct {
 	batches []*store.Batch
 }
 
-// newDays is how many files one Append may make: a damaged capture whose times
-// are random must not make a file for each packet.
+// newDays is how many files one Append may make, with what was gathered for it: a
+// damaged capture whose times are random must not make a file for each packet.
 const newDays = 16
 
 // split divides batches by day, in order of time. The days with the most rows
@@ -94,8 +200,9 @@ func (s *Store) refuse(count map[string]int) {
 			fresh = append(fresh, name)
 		}
 	}
-	room := max(min(newDays, s.opt.MaxDays-len(s.parts)), 0)
+	room := max(min(newDays-s.fresh, s.opt.MaxDays-len(s.parts)), 0)
 	s.mu.RUnlock()
+	s.fresh += min(len(fresh), room)
 	if len(fresh) <= room {
 		return
 	}
@@ -134,43 +241,6 @@ func splitBatch(b *store.Batch, part func(name string) *dayRows) {
 	}
 }
 
-// appendDay appends to one file in one transaction.
-func (s *Store) appendDay(name string, batches []*store.Batch) error {
-	s.mu.Lock()
-	p, err := s.writable(name)
-	s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	if err := s.write.exec("BEGIN"); err != nil {
-		return err
-	}
-	changed, err := s.appendAll(p, batches)
-	if err == nil {
-		err = s.write.exec("COMMIT")
-	}
-	if err != nil {
-		return errors.Join(err, s.rollback())
-	}
-	if len(changed) > 0 {
-		s.mu.Lock()
-		for name, t := range changed {
-			p.tables[name] = t
-		}
-		s.mu.Unlock()
-	}
-	return nil
-}
-
-// rollback ends a failed transaction, unless DuckDB has done so already.
-func (s *Store) rollback() error {
-	err := s.write.exec("ROLLBACK")
-	if err != nil && strings.Contains(err.Error(), "no transaction is active") {
-		return nil
-	}
-	return err
-}
-
 func (s *Store) writable(name string) (*partition, error) {
 	if s.write == nil {
 		return nil, errors.New("the store is closed")
@@ -182,38 +252,37 @@ func (s *Store) writable(name string) (*partition, error) {
 	return p, s.attach(s.write, p, writable)
 }
 
-// appendAll returns the tables it made or changed.
-func (s *Store) appendAll(p *partition, batches []*store.Batch) (map[string]*table, error) {
-	changed := make(map[string]*table)
+// appendAll adds batches to the transaction of a day.
+func (s *Store) appendAll(w *dayWrite, batches []*store.Batch) error {
 	for _, b := range batches {
-		t := p.tables[b.Kind]
-		if u := changed[b.Kind]; u != nil {
+		t := w.part.tables[b.Kind]
+		if u := w.changed[b.Kind]; u != nil {
 			t = u
 		}
-		adapted, err := s.adapt(p, t, b)
+		adapted, err := w.adapt(t, b)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if adapted != t {
-			changed[b.Kind], t = adapted, adapted
+			w.changed[b.Kind], t = adapted, adapted
 		}
-		if err := s.appendTable(p, t, b); err != nil {
-			return nil, fmt.Errorf("table %s: %w", b.Kind, err)
+		if err := w.append(t, b); err != nil {
+			return fmt.Errorf("table %s: %w", b.Kind, err)
 		}
 	}
-	return changed, nil
+	return nil
 }
 
-func (s *Store) appendTable(p *partition, t *table, b *store.Batch) error {
-	w, err := newWriter(s.write, p.name, t, b)
+func (w *dayWrite) append(t *table, b *store.Batch) error {
+	to, err := newWriter(w.conn, w.part.name, t, b)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	if err := w.append(b); err != nil {
+	defer to.close()
+	if err := to.append(b); err != nil {
 		return err
 	}
-	return w.flush()
+	return to.flush()
 }
 
 // sqlTypes are the types of columns.
@@ -226,8 +295,8 @@ func sqlType(t record.Type) string { return sqlTypes[store.Base(t)] }
 
 // adapt makes the table of a batch, or gives it the columns it lacks, and
 // returns the table as it is then.
-func (s *Store) adapt(p *partition, t *table, b *store.Batch) (*table, error) {
-	name := quote(p.name) + "." + quote(b.Kind)
+func (w *dayWrite) adapt(t *table, b *store.Batch) (*table, error) {
+	name := quote(w.part.name) + "." + quote(b.Kind)
 	if t == nil {
 		t = new(table)
 		var list []string
@@ -235,7 +304,7 @@ func (s *Store) adapt(p *partition, t *table, b *store.Batch) (*table, error) {
 			t.columns = append(t.columns, column{f.Name, sqlType(f.Type)})
 			list = append(list, quote(f.Name)+" "+sqlType(f.Type))
 		}
-		return t, s.write.exec("CREATE TABLE " + name + " (" + strings.Join(list, ", ") + ")")
+		return t, w.conn.exec("CREATE TABLE " + name + " (" + strings.Join(list, ", ") + ")")
 	}
 	u := &table{slices.Clone(t.columns)}
 	same := true
@@ -254,7 +323,7 @@ func (s *Store) adapt(p *partition, t *table, b *store.Batch) (*table, error) {
 			continue
 		}
 		same = false
-		if err := s.write.exec("ALTER TABLE " + name + " " + text); err != nil {
+		if err := w.conn.exec("ALTER TABLE " + name + " " + text); err != nil {
 			return nil, fmt.Errorf("fit table %s to its schema: %w", b.Kind, err)
 		}
 	}

@@ -58,7 +58,7 @@ func openDatabase(dir string, o Options) (*database, error) {
 	for _, text := range []string{
 		"SET allowed_directories = [" + literal(dir+string(os.PathSeparator)) + "]",
 		"SET enable_external_access = false",
-		"SET checkpoint_threshold = '256MB'",
+		"SET checkpoint_threshold = '16MB'",
 		"SET lock_configuration = true",
 	} {
 		if err := k.exec(text); err != nil {

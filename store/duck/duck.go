@@ -31,10 +31,15 @@ type Store struct {
 	parts map[string]*partition
 
 	appending sync.Mutex
-	newest    string // latest day written to
+	newest    string               // latest day written to
+	writes    map[string]*dayWrite // what is gathered, by day
+	fresh     int                  // files that were made for it
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store    = (*Store)(nil)
+	_ store.Gatherer = (*Store)(nil)
+)
 
 // Open opens the store in a directory, which is made if it does not exist,
 // unless it is to be read only. It looks at every file's header and changes no
@@ -50,7 +55,7 @@ func Open(dir string, kinds *store.Kinds, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{dir: dir, opt: o, kinds: kinds, parts: make(map[string]*partition)}
+	s := &Store{dir: dir, opt: o, kinds: kinds, parts: make(map[string]*partition), writes: make(map[string]*dayWrite)}
 	if err := s.open(); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
@@ -164,6 +169,11 @@ func (s *Store) Retain(_ context.Context, k store.Keep) ([]store.Partition, erro
 	for _, p := range all {
 		total += p.Bytes
 	}
+	s.appending.Lock()
+	defer s.appending.Unlock()
+	if err := s.commit(context.Background()); err != nil {
+		return nil, fmt.Errorf("remove partitions: %w", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var removed []store.Partition
@@ -196,8 +206,12 @@ func (s *Store) remove(p *partition) error {
 	return nil
 }
 
-// Close implements store.Store. Days that were written to are sealed.
+// Close implements store.Store. Days that were written to are sealed; what was
+// gathered and not appended is gone.
 func (s *Store) Close() error {
+	s.appending.Lock()
+	s.abandon()
+	s.appending.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var first error

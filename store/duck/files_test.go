@@ -360,3 +360,62 @@ func TestOneWriter(t *testing.T) {
 		t.Errorf("a second writer gave %v", err)
 	}
 }
+
+// TestGather gathers rows of more days than have transactions at a time: queries
+// see a day's rows when they are durable, and what was not appended is gone.
+func TestGather(t *testing.T) {
+	ks := storetest.Kinds(t)
+	dir := t.TempDir()
+	s := open(t, dir, ks, duck.Options{Threads: 1})
+	ctx := context.Background()
+	batch := func(day int64, rows int) *store.Batch {
+		b := store.NewBatch(ks.Find("dns"))
+		for i := range rows {
+			b.Columns[0].AppendInt((1_700_000_000+86400*day)*1e9 + int64(i))
+			b.EndRow()
+		}
+		return b
+	}
+	count := func(want int) {
+		t.Helper()
+		if got, err := query(s, all); err != nil || got != want {
+			t.Fatalf("%d rows, %v, want %d", got, err, want)
+		}
+	}
+	for day := range int64(3) {
+		for range 3 {
+			if err := s.Gather(ctx, batch(day, 5000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	count(0)
+	if err := s.Append(ctx, batch(1, 7)); err != nil {
+		t.Fatal(err)
+	}
+	count(45_007)
+	// Many days in one go: those beyond what one Append may make are undated.
+	for day := range int64(60) {
+		if err := s.Gather(ctx, batch(day, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Append(ctx); err != nil {
+		t.Fatal(err)
+	}
+	count(45_067)
+	if parts, err := s.Partitions(); err != nil || len(parts) != 3+16+1 {
+		t.Errorf("%d partitions, %v, want 20", len(parts), err)
+	}
+	if err := s.Gather(ctx, batch(0, 9)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, ks, duck.Options{})
+	count(45_067)
+	if err := s.Gather(ctx, &store.Batch{Kind: "no such kind"}); err == nil {
+		t.Error("rows of no table were taken")
+	}
+}
