@@ -218,7 +218,7 @@ func (k *kind) count(s *Said) {
 // that the labels can say, and their number.
 func OutsideReport(all []Said) string {
 	var b strings.Builder
-	kinds, total := make(map[string]*kind), new(kind)
+	kinds, total, sealed := make(map[string]*kind), new(kind), new(kind)
 	var order []string
 	for i := range all {
 		s := &all[i]
@@ -233,6 +233,9 @@ func OutsideReport(all []Said) string {
 		}
 		k.count(s)
 		total.count(s)
+		if s.App != "http" {
+			sealed.count(s)
+		}
 	}
 	fmt.Fprintf(&b, "| what was written | right | by listening alone | of | not told and too short to hear |\n|---|---|---|---|---|\n")
 	for _, name := range order {
@@ -240,6 +243,7 @@ func OutsideReport(all []Said) string {
 		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d |\n", name, k.right, k.heard, k.all, k.short)
 	}
 	fmt.Fprintf(&b, "| **all** | **%d** | **%d** | **%d** | %d |\n", total.right, total.heard, total.all, total.short)
+	fmt.Fprintf(&b, "| **all but HTTP in the clear** | **%d** | **%d** | **%d** | %d |\n", sealed.right, sealed.heard, sealed.all, sealed.short)
 	fmt.Fprintf(&b, "\n| capture | flow | written | evidence | right | app | heard | control |\n|---|---|---|---|---|---|---|---|\n")
 	for i := range all {
 		s := &all[i]

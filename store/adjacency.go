@@ -12,7 +12,7 @@ import (
 // Adjacency is who is related to whom, in memory, for what a database is too slow
 // for: the neighbourhood of an entity that has tens of thousands of neighbours.
 // It holds neighbours as numbers one after the other (compressed sparse rows) and
-// what came since apart, until that is a quarter and both are put together.
+// what came since apart, until that is a quarter of them and both are put together.
 // Relations have no direction, kind or time here: the store has these. The zero
 // value is empty. Any number of goroutines may ask while one adds.
 type Adjacency struct {
@@ -34,6 +34,10 @@ type Adjacency struct {
 // DefaultRelations is how many relations an Adjacency holds: 8 bytes each, and
 // the names of their entities.
 const DefaultRelations = 20_000_000
+
+// freshLooked is how many of an entity's latest neighbours are looked through for
+// one that is there already; of more, settle finds it.
+const freshLooked = 64
 
 // freshLeast is how many relations are added before they are put together.
 const freshLeast = 1 << 12
@@ -107,7 +111,7 @@ func (a *Adjacency) add(from, to []byte) {
 		return
 	}
 	f, t := a.number(from), a.number(to)
-	if f == t || slices.Contains(a.since[f], t) && len(a.since[f]) < 64 {
+	if more := a.since[f]; f == t || len(more) < freshLooked && slices.Contains(more, t) {
 		return
 	}
 	if a.since == nil {

@@ -27,7 +27,7 @@ import (
 
 var analyzeCommand = command{
 	name:  "analyze",
-	usage: "analyze FILE… [--html FILE] [--json [--entities]] [--db DIR [--no-packets] [--packet-budget MiB]] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--model FILE | --no-model] [--no-detections] [--indicators FILE]… [--eve FILE]… [--sigma FILE|DIR]… [--rules FILE]… [--quiet]",
+	usage: "analyze FILE… [--html FILE] [--json [--entities]] [--db DIR [--no-packets] [--packet-budget MiB] [--again]] [--logs DIR] [--log-format tsv|json] [--home CIDR…] [--memory MiB] [--workers N] [--model FILE | --no-model] [--no-detections] [--indicators FILE]… [--eve FILE]… [--sigma FILE|DIR]… [--rules FILE]… [--quiet]",
 	short: "read captures and tell what is in them: sessions, protocols, names, and what is odd",
 	run:   analyze,
 }
@@ -45,6 +45,7 @@ type options struct {
 	db        string
 	noPackets bool   // with db: do not keep the packets
 	budget    int    // MiB that they may take; 0: all are kept
+	again     bool   // with db: store captures that it has once more
 	model     string // file; empty: the one in the program
 	noModel   bool
 	noDetect  bool
@@ -67,6 +68,7 @@ func parseAnalyze(args []string) (o options, files []string, err error) {
 	fs.StringVar(&o.db, "db", "", "")
 	fs.BoolVar(&o.noPackets, "no-packets", false, "")
 	fs.IntVar(&o.budget, "packet-budget", 0, "")
+	fs.BoolVar(&o.again, "again", false, "")
 	fs.StringVar(&o.model, "model", "", "")
 	fs.BoolVar(&o.noModel, "no-model", false, "")
 	fs.BoolVar(&o.noDetect, "no-detections", false, "")
@@ -109,8 +111,8 @@ func parseAnalyze(args []string) (o options, files []string, err error) {
 		return o, nil, usageError{fmt.Errorf("--log-format is tsv or json, not %q", o.logFormat)}
 	case o.entities && !o.json:
 		return o, nil, usageError{errors.New("--entities adds to --json")}
-	case o.db == "" && (o.noPackets || o.budget != 0):
-		return o, nil, usageError{errors.New("--no-packets and --packet-budget are about --db")}
+	case o.db == "" && (o.noPackets || o.again || o.budget != 0):
+		return o, nil, usageError{errors.New("--no-packets, --packet-budget and --again are about --db")}
 	case o.budget < 0 || o.budget > 0 && o.noPackets:
 		return o, nil, usageError{errors.New("--packet-budget is how many MiB of packets to keep")}
 	case o.noModel && o.model != "":
@@ -191,9 +193,11 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 	var db *database
 	if o.db != "" {
 		var err error
-		if db, err = openDatabase(ctx, o); err != nil {
+		if db, err = openDatabaseFor(ctx, o, o.captures, o.again, c.stderr); err != nil {
 			return err
 		}
+	}
+	if db != nil {
 		defer db.close() // without what waits, unless finish took it
 		db.fill(&conf)
 	}
@@ -220,7 +224,11 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 		}
 	}
 	if db != nil {
-		if ferr := db.finish(&res.Stats); err == nil {
+		finish := db.finish
+		if err == nil && !interrupted && len(src.problems()) == 0 {
+			finish = db.finishWhole
+		}
+		if ferr := finish(&res.Stats); err == nil {
 			err = ferr
 		}
 	}

@@ -96,7 +96,7 @@ func (d *database) finish(stats *sensor.Stats) error {
 func openDatabaseFor(ctx context.Context, o options, paths []string, again bool, told io.Writer) (*database, error) {
 	k, err := claimCaptures(o.db, paths, again)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 	if k.stored() {
 		fmt.Fprintf(told, "tyto: %v\n", k)

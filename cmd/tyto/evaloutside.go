@@ -1,18 +1,23 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"tyto/behavior"
 	"tyto/detection"
 	"tyto/detection/all"
 	"tyto/eval"
+	"tyto/model"
 	"tyto/packet/pcapfile"
 	"tyto/sensor"
+	"tyto/triage"
 )
 
 const outsideHead = `# Captures from outside
@@ -69,6 +74,72 @@ func evaluateOutside(ctx context.Context, c *cli, v *evaluation) error {
 	if err := writeWhole(path, []byte(outsideHead+eval.OutsideReport(said))); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s: %d flows\n", path, len(said))
+	if _, err := fmt.Fprintf(c.stdout, "%s: %d flows\n", path, len(said)); err != nil {
+		return err
+	}
+	return evaluateCaptures(ctx, c, v, m)
+}
+
+const capturesHead = `# Attacks and everyday traffic from outside
+
+Made by ` + "`tyto eval --outside`" + ` on public captures, sorted by what their catalogue says is in them. Whoever tuned the detectors
+could see these captures; the model was not trained on them. A case is raised from p = 0.5 on.
+
+`
+
+// evaluateCaptures says in which captures of a catalogue a case is raised.
+func evaluateCaptures(ctx context.Context, c *cli, v *evaluation, m *model.Model) error {
+	f, err := os.Open(filepath.Join(v.outside, "CATALOG.tsv"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	list, err := eval.ReadCatalog(f)
+	if err != nil {
+		return err
+	}
+	verdicts, err := eval.Judge(ctx, v.outside, list, func(ctx context.Context, path string, verdict *eval.Verdict) error {
+		src, err := pcapfile.Open(path)
+		if err != nil {
+			return err
+		}
+		defer src.Close()
+		res, err := sensor.Run(ctx, src, sensor.Config{Set: everyProtocol(), Detectors: all.Detectors(), Listener: func() behavior.Listener { return m.NewListener() }}, nil)
+		if res != nil && res.Judgement != nil {
+			sum(verdict, res.Judgement.Cases)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(v.out, "captures.md")
+	if err := writeWhole(path, []byte(capturesHead+eval.CapturesReport(verdicts))); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.stdout, "%s: %d captures\n", path, len(verdicts))
 	return err
+}
+
+// sum tells of a capture what its likeliest case says.
+func sum(v *eval.Verdict, cases []*triage.Case) {
+	for _, k := range cases {
+		if k.Alert() {
+			v.Alerts++
+		}
+		if k.P <= v.P {
+			continue
+		}
+		v.P, v.Title, v.Why = k.P, k.Title, nil
+		var weightiest []detection.Evidence
+		for _, it := range k.Items {
+			weightiest = append(weightiest, it.Evidence...)
+		}
+		slices.SortStableFunc(weightiest, func(a, b detection.Evidence) int { return cmp.Compare(b.LLR, a.LLR) })
+		for _, e := range weightiest[:min(3, len(weightiest))] {
+			v.Why = append(v.Why, e.Claim)
+		}
+	}
 }
