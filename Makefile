@@ -4,7 +4,7 @@ FUZZTIME ?= 20s
 CAPTURES ?= ../shared/captures
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: train eval build-db parity datasheet lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
+.PHONY: profile train eval build-db parity datasheet lab-deps all build demo test deps check lint generate update fuzz bench conformance robust captures clean
 
 all: check
 
@@ -84,6 +84,11 @@ parity:
 # What the sequence corpus holds, and what tells labels and must not.
 datasheet: build
 	@{ cat corpus/datasheet-head.md; ./bin/tyto lab corpus corpus/data; printf '\n## What must not tell labels\n\n'; ./bin/tyto lab corpus corpus/data --audit; } >corpus/DATASHEET.md
+
+# The profile that the compiler goes by (cmd/tyto/default.pgo), of captures as bench/README.md says.
+profile: build
+	for c in $(PROFILED); do ./bin/tyto analyze --json --cpuprofile bin/$$(basename $$c).prof $$c >/dev/null; ./bin/tyto analyze --json --no-model --no-detections --cpuprofile bin/$$(basename $$c).bare.prof $$c >/dev/null; done
+	$(GO) tool pprof -proto bin/*.prof >cmd/tyto/default.pgo
 
 # Every capture whole, cut at random places and with random bytes flipped.
 robust:
