@@ -76,7 +76,7 @@ func (h *hearing) note(s *session.Session, dir session.Direction, data []byte) {
 // was heard are known to be right about the protocol, so that it is heard before
 // they end; others may recognise it only when it is over.
 func (l *lane) close(s *session.Session) {
-	if !l.engine.Infers(s) {
+	if l.hearing == nil || !l.engine.Infers(s) {
 		l.engine.Close(s, s.Last)
 		l.listen(s)
 		return
