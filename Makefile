@@ -29,7 +29,7 @@ deps:
 	cd tools && $(GO) mod download
 
 check: lint
-	$(GO) test -race -timeout 15m ./...
+	$(GO) test -race -pgo=off -timeout 15m ./...
 
 # Installs the Debian packages of all of the lab's scenarios. Services in them do
 # not start: policy-rc.d forbids it while they are installed.
