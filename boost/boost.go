@@ -47,6 +47,10 @@ type Options struct {
 	Seed         uint64    // of the choice of rows and columns
 }
 
+// ForFew are options for a few thousand rows: small trees, each of a part of the
+// rows and columns.
+var ForFew = Options{Rounds: 200, Leaves: 7, MinLeaf: 3, RowShare: 0.8, ColumnShare: 0.3}
+
 func (o Options) withDefaults() Options {
 	set(&o.Classes, 2)
 	set(&o.Rounds, 100)
@@ -179,7 +183,7 @@ func (m *Model) Scores(row []float32) []float64 {
 // Predict is the probability of each class.
 func (m *Model) Predict(row []float32) []float64 {
 	p := m.Scores(row)
-	softmax(p)
+	Softmax(p)
 	return p
 }
 

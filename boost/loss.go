@@ -72,7 +72,7 @@ func (l *loss) update() {
 		return
 	}
 	for i := range l.y {
-		softmax(l.p[i*l.outputs : (i+1)*l.outputs])
+		Softmax(l.p[i*l.outputs : (i+1)*l.outputs])
 	}
 }
 
@@ -92,8 +92,8 @@ func (l *loss) gradients(k int, to []cell) {
 	}
 }
 
-// softmax turns scores into probabilities, in place.
-func softmax(s []float64) {
+// Softmax turns scores into probabilities, in place.
+func Softmax(s []float64) {
 	top, sum := math.Inf(-1), 0.
 	for _, v := range s {
 		top = max(top, v)

@@ -19,6 +19,7 @@
 package detection
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -179,6 +180,13 @@ func (f *Finding) Set(e Evidence) {
 	f.Evidence = slices.DeleteFunc(f.Evidence, func(o Evidence) bool { return o.Kind == e.Kind })
 	delete(f.kinds, e.Kind)
 	f.Add(e)
+}
+
+// Weightiest returns the n items that weigh most, for or against.
+func Weightiest(list []Evidence, n int) []Evidence {
+	sorted := slices.Clone(list)
+	slices.SortStableFunc(sorted, func(a, b Evidence) int { return cmp.Compare(math.Abs(b.LLR), math.Abs(a.LLR)) })
+	return sorted[:min(n, len(sorted))]
 }
 
 // Span notes a time in which it happened.

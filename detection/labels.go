@@ -38,14 +38,13 @@ var (
 	activations = map[string]bool{"RemoteCreateInstance": true, "RemoteGetClassObject": true, "RemoteActivation": true}
 )
 
-// Labels returns the labels of the session that follow from what protocols said in
-// it (docs/labels.md), each at most once. They need no model, and hold for sessions
-// too short to be listened to.
-func (s *Session) Labels() []behavior.Label {
+// AppendLabels appends the labels of the session that follow from what protocols
+// said in it (docs/labels.md), each at most once, to an empty list. They need no
+// model, and hold for sessions too short to be listened to.
+func (s *Session) AppendLabels(list []behavior.Label) []behavior.Label {
 	if s.Sheet == nil {
-		return nil
+		return list
 	}
-	var list []behavior.Label
 	say := func(name string, p float64) { list = behavior.With(list, behavior.Label{Name: name, P: p}) }
 	for i := range s.Sheet.Calls {
 		c := &s.Sheet.Calls[i]

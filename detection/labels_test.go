@@ -32,11 +32,11 @@ func TestLabels(t *testing.T) {
 		{"WinRM asks for a password", detection.Session{App: "winrm"}, detection.Sheet{Requests: []detection.Request{{Method: "POST", URI: "/wsman", Status: 401}}}, ""},
 	} {
 		tt.s.Sheet = &tt.sheet
-		if got := names(tt.s.Labels()); got != tt.want {
+		if got := names(tt.s.AppendLabels(nil)); got != tt.want {
 			t.Errorf("%s: labels are %q, want %q", tt.what, got, tt.want)
 		}
 	}
-	if got := new(detection.Session).Labels(); got != nil {
+	if got := new(detection.Session).AppendLabels(nil); got != nil {
 		t.Errorf("a session of which protocols say nothing has labels %v", got)
 	}
 }

@@ -41,6 +41,18 @@ type PayloadMatcher interface {
 	Gap(s *session.Session, dir session.Direction)
 }
 
+// AppendLower appends text with the letters of ASCII in lower case: what rules that
+// ignore case compare.
+func AppendLower(b, text []byte) []byte {
+	for _, c := range text {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
 // Mark notes a mark; one that is there already is not noted again.
 func (s *Sheet) Mark(m Mark) {
 	for i := range s.Marks {

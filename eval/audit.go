@@ -155,11 +155,12 @@ func probe(x [][]float32, y []int, askedX [][]float32, askedY []int, classes int
 	)
 	width := len(x[0]) + 1
 	w, v, g := make([]float64, classes*width), make([]float64, classes*width), make([]float64, classes*width)
-	p := make([]float64, classes)
+	z, p := make([]float64, classes), make([]float64, classes)
 	for range rounds {
 		clear(g)
 		for k, row := range x {
-			softmaxOf(p, w, row)
+			linear(z, w, row)
+			p = model.Softmax(z, 1, p)
 			p[y[k]]--
 			for c, d := range p {
 				to := g[c*width:][:width]
@@ -180,7 +181,8 @@ func probe(x [][]float32, y []int, askedX [][]float32, askedY []int, classes int
 	}
 	commonest := slices.Index(count, slices.Max(count))
 	for k, row := range askedX {
-		softmaxOf(p, w, row)
+		linear(z, w, row)
+		p = model.Softmax(z, 1, p)
 		if metric.Best(p, 0) == askedY[k] {
 			right++
 		}
@@ -192,25 +194,14 @@ func probe(x [][]float32, y []int, askedX [][]float32, askedY []int, classes int
 	return right / n, prior / n
 }
 
-// softmaxOf computes the probabilities of classes for a row.
-func softmaxOf(p, w []float64, row []float32) {
+// linear computes the logits of classes for a row.
+func linear(z, w []float64, row []float32) {
 	width := len(row) + 1
-	top := math.Inf(-1)
-	for c := range p {
+	for c := range z {
 		of := w[c*width:][:width]
-		z := of[width-1]
+		z[c] = of[width-1]
 		for i, a := range row {
-			z += of[i] * float64(a)
+			z[c] += of[i] * float64(a)
 		}
-		p[c] = z
-		top = max(top, z)
-	}
-	sum := 0.0
-	for c := range p {
-		p[c] = math.Exp(p[c] - top)
-		sum += p[c]
-	}
-	for c := range p {
-		p[c] /= sum
 	}
 }

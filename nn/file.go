@@ -133,6 +133,18 @@ func (r *reader) array() (Array, error) {
 	return a, nil
 }
 
+// Save returns a file with the parameters.
+func (ps *Params) Save() []byte { return Encode(ps.Arrays()) }
+
+// Load sets the parameters from a file that Save made.
+func (ps *Params) Load(file []byte) error {
+	arrays, err := Decode(file)
+	if err != nil {
+		return err
+	}
+	return ps.SetArrays(arrays)
+}
+
 // Arrays returns the parameters, sorted as they were made.
 func (ps *Params) Arrays() []Array {
 	var arrays []Array

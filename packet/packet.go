@@ -121,6 +121,15 @@ const (
 	ProtoSCTP   = 132
 )
 
+var protoNames = map[uint8]string{
+	ProtoTCP: "tcp", ProtoUDP: "udp", ProtoICMP: "icmp", ProtoICMPv6: "icmp", ProtoSCTP: "sctp",
+	ProtoIGMP: "igmp", ProtoIPIP: "ipip", ProtoIPv6: "ipv6", ProtoGRE: "gre", ProtoESP: "esp", ProtoAH: "ah",
+	88: "eigrp", 89: "ospf", 103: "pim", 112: "vrrp",
+}
+
+// ProtoName returns the name of an IP protocol in records, "" if it has none.
+func ProtoName(proto uint8) string { return protoNames[proto] }
+
 // TCPFlags are the control bits of a TCP header.
 type TCPFlags uint8
 

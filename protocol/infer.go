@@ -10,22 +10,13 @@ type Inferring interface {
 	Infer(heard []string)
 }
 
-// Infers reports whether a session's analyzer wants to know what was heard in it.
-func (e *Engine) Infers(s *session.Session) bool {
+// Inferring returns a session's analyzer if it wants to know what was heard in the
+// session, else nil. It is told before Close.
+func (e *Engine) Inferring(s *session.Session) Inferring {
 	f := e.Flow(s)
 	if f == nil || f.phase != reading {
-		return false
+		return nil
 	}
-	_, ok := f.analyzer.(Inferring)
-	return ok
-}
-
-// Infer tells a session's analyzer, if it wants to know, what was heard in the
-// session. Close comes after it.
-func (e *Engine) Infer(s *session.Session, heard []string) {
-	if f := e.Flow(s); f != nil && f.phase == reading {
-		if a, ok := f.analyzer.(Inferring); ok {
-			a.Infer(heard)
-		}
-	}
+	a, _ := f.analyzer.(Inferring)
+	return a
 }

@@ -8,6 +8,7 @@ import (
 
 	"tyto/behavior"
 	"tyto/detection"
+	"tyto/internal/amount"
 	"tyto/triage"
 )
 
@@ -131,13 +132,13 @@ func (b *builder) times(cases []*triage.Case) *timeline {
 		left = append(left, "No model listened to what the sessions did")
 	}
 	if n := total - len(list); n > 0 {
-		left = append(left, number(n, "more session of cases or with something distinct is", "more sessions of cases or with something distinct are")+" not drawn")
+		left = append(left, amount.Number(n, "more session of cases or with something distinct is", "more sessions of cases or with something distinct are")+" not drawn")
 	}
 	if silent > 0 {
-		left = append(left, number(silent, "session of cases in which nothing was heard is", "sessions of cases in which nothing was heard are")+" not drawn")
+		left = append(left, amount.Number(silent, "session of cases in which nothing was heard is", "sessions of cases in which nothing was heard are")+" not drawn")
 	}
 	if unknown > 0 {
-		left = append(left, number(unknown, "session of cases was", "sessions of cases were")+" not remembered long enough to be drawn")
+		left = append(left, amount.Number(unknown, "session of cases was", "sessions of cases were")+" not remembered long enough to be drawn")
 	}
 	if left != nil {
 		t.Left = strings.Join(left, "; ") + "."
@@ -172,7 +173,7 @@ func (b *builder) band(s *detection.Session, of string, first, last int64, used 
 	whole := float64(last - first)
 	k := &band{
 		UID: s.UID.String(), Case: of, From: b.name(s.Orig), To: b.name(s.Resp), App: clean(cmp.Or(s.App, "unknown"), 24),
-		Start: b.clock(s.First), Lasts: span(s.Duration()), Volume: size(s.Bytes[0]) + " sent, " + size(s.Bytes[1]) + " received",
+		Start: b.clock(s.First), Lasts: span(s.Duration()), Volume: amount.Size(s.Bytes[0]) + " sent, " + amount.Size(s.Bytes[1]) + " received",
 		Says: b.aloud(&s.Heard), Silent: len(s.Heard.Segments) == 0,
 	}
 	if s.Domain != "" {
@@ -205,7 +206,7 @@ func (b *builder) bars(segments []behavior.Segment, s *detection.Session, left, 
 		used[state] = true
 		x, w := left+width*float64(g.From)/lasts, max(width*float64(g.To-g.From)/lasts, 0.25)
 		x = min(max(x, left), max(left+width-w, left))
-		list = append(list, bar{f2(x), f2(min(w, width)), state, fmt.Sprintf("%s, %s to %s, %s sent, %s received", state, b.clock(s.First+g.From), b.clock(s.First+g.To), size(g.Orig), size(g.Resp))})
+		list = append(list, bar{f2(x), f2(min(w, width)), state, fmt.Sprintf("%s, %s to %s, %s sent, %s received", state, b.clock(s.First+g.From), b.clock(s.First+g.To), amount.Size(g.Orig), amount.Size(g.Resp))})
 	}
 	return list
 }

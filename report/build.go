@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tyto/detection"
+	"tyto/internal/amount"
 	"tyto/packet"
 	"tyto/triage"
 )
@@ -107,7 +108,7 @@ func build(in *Input, l limits) *view {
 		v.Others = append(v.Others, line{c.ID, b.named(c.Title), probability(c.P), c.Outcome.String(), b.when(c)})
 	}
 	if left > 0 {
-		v.MoreLeft = number(left, "more case is", "more cases are") + " left out of this page: tyto analyze --json writes all."
+		v.MoreLeft = amount.Number(left, "more case is", "more cases are") + " left out of this page: tyto analyze --json writes all."
 	}
 	v.Ledgers = b.ledgers(slices.Concat(full, others))
 	if v.Times = b.times(full); v.Times == nil {
@@ -174,7 +175,7 @@ func (b *builder) head(v *view) {
 	switch {
 	case alerts > 0:
 		v.Bad = true
-		v.Verdict = number(alerts, "case needs", "cases need") + " attention"
+		v.Verdict = amount.Number(alerts, "case needs", "cases need") + " attention"
 		c := in.Cases[slices.IndexFunc(in.Cases, (*triage.Case).Alert)]
 		v.WorstID, v.Worst = c.ID, b.worst(c)
 	case !in.Judged:
@@ -191,8 +192,8 @@ func (b *builder) head(v *view) {
 	}
 	v.Span = fmt.Sprintf("%s to %s UTC", date(in.First), date(in.Last))
 	v.Figures = []figure{
-		{span(in.Last - in.First), "recorded"}, {thousands(in.Packets), "packets"}, {size(in.Bytes), "on the wire"}, {thousands(in.Sessions), "sessions"},
-		{thousands(in.AtHome), "devices at home"}, {thousands(in.Elsewhere), "addresses elsewhere"}, {thousands(alerts), "cases to look at"}, {thousands(below), "below the threshold"},
+		{span(in.Last - in.First), "recorded"}, {amount.Thousands(in.Packets), "packets"}, {amount.Size(in.Bytes), "on the wire"}, {amount.Thousands(in.Sessions), "sessions"},
+		{amount.Thousands(in.AtHome), "devices at home"}, {amount.Thousands(in.Elsewhere), "addresses elsewhere"}, {amount.Thousands(alerts), "cases to look at"}, {amount.Thousands(below), "below the threshold"},
 	}
 	if len(in.Encrypted) > 0 {
 		v.Figures = append(v.Figures, figure{strings.Join(in.Encrypted, ", "), "of the payload is encrypted"})
@@ -271,7 +272,7 @@ func (b *builder) tell(c *triage.Case) *caseView {
 			f.When = b.clock(it.T0) + " to " + b.clock(it.T1)
 		}
 		var claims []string
-		for _, e := range weightiest(it.Evidence, 2) {
+		for _, e := range detection.Weightiest(it.Evidence, 2) {
 			claims = append(claims, b.named(e.Claim))
 		}
 		f.Claims = strings.Join(claims, "; ")
@@ -402,26 +403,10 @@ func unnamed(s step) step {
 	return s
 }
 
-// weightiest returns the n weightiest items, for or against, in their order of weight.
-func weightiest(list []detection.Evidence, n int) []detection.Evidence {
-	sorted := slices.Clone(list)
-	weight := func(e detection.Evidence) float64 { return max(e.LLR, -e.LLR) }
-	slices.SortStableFunc(sorted, func(a, b detection.Evidence) int {
-		switch {
-		case weight(a) > weight(b):
-			return -1
-		case weight(a) < weight(b):
-			return 1
-		}
-		return 0
-	})
-	return sorted[:min(n, len(sorted))]
-}
-
 func (b *builder) notes(v *view) {
 	for i, n := range b.in.Notes {
 		if i == b.limits.notes {
-			v.NoteLeft = number(len(b.in.Notes)-i, "more is left out.", "more are left out.")
+			v.NoteLeft = amount.Number(len(b.in.Notes)-i, "more is left out.", "more are left out.")
 			break
 		}
 		v.Notes = append(v.Notes, Note{clean(n.Kind, 40), clean(n.Text, b.text), clean(n.UID, 40)})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tyto/detection"
+	"tyto/internal/amount"
 	"tyto/packet"
 	"tyto/triage"
 )
@@ -89,7 +90,7 @@ func (b *builder) cardsTo(v *view, cases []*triage.Case) {
 		}
 	}
 	if left -= len(v.Cards); left > 0 {
-		v.CardLeft = number(left, "more is left out.", "more are left out.")
+		v.CardLeft = amount.Number(left, "more is left out.", "more are left out.")
 	}
 }
 
@@ -158,7 +159,7 @@ func (b *builder) facts(d *Device) []fact {
 	add("Uses", d.Uses, 6)
 	add("Software", d.Software, 3)
 	if d.Sent+d.Received > 0 {
-		add("Payload", []string{size(d.Sent) + " sent, " + size(d.Received) + " received"}, 1)
+		add("Payload", []string{amount.Size(d.Sent) + " sent, " + amount.Size(d.Received) + " received"}, 1)
 	}
 	return list
 }
@@ -198,7 +199,7 @@ func (b *builder) deeds(about func(*detection.Finding) bool, on func(*detection.
 	})
 	list = slices.CompactFunc(list, func(x, y deed) bool { return x.Text == y.Text })
 	if n := len(list) - maxDeeds; n > 0 {
-		list, more = list[:maxDeeds], number(n, "more", "more")
+		list, more = list[:maxDeeds], amount.Number(n, "more", "more")
 	}
 	for i := range list {
 		if list[i].at != 0 {

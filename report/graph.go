@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"tyto/detection"
+	"tyto/internal/amount"
 	"tyto/packet"
 	"tyto/triage"
 )
@@ -362,7 +363,7 @@ func (p *plan) draw() *drawing {
 	d.Wide, d.High = fmt.Sprintf("%.0f", wide), fmt.Sprintf("%.0f", high)
 	d.Desc = strings.Join(says, "; ") + "."
 	if p.leftOut > 0 {
-		d.Left = number(p.leftOut, "further relation is not drawn.", "further relations are not drawn.")
+		d.Left = amount.Number(p.leftOut, "further relation is not drawn.", "further relations are not drawn.")
 	}
 	return d
 }
@@ -415,7 +416,7 @@ func (a *arrow) text(b *builder, points [][2]float64, taken *[][4]float64) {
 		when = strings.TrimSpace(fmt.Sprintf("%s · %d×", when, a.sessions))
 	}
 	lines = slices.DeleteFunc(append(lines, when), func(s string) bool { return s == "" })
-	a.Title = fmt.Sprintf("%s to %s by %s, %s", a.from.Name, a.to.Name, clean(strings.Join(a.vias, ", "), 80), number(max(a.sessions, 1), "session", "sessions"))
+	a.Title = fmt.Sprintf("%s to %s by %s, %s", a.from.Name, a.to.Name, clean(strings.Join(a.vias, ", "), 80), amount.Number(max(a.sessions, 1), "session", "sessions"))
 	if a.at != 0 {
 		a.Title += " from " + b.clock(a.at)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tyto/detection"
+	"tyto/internal/amount"
 	"tyto/session"
 	"tyto/triage"
 )
@@ -127,7 +128,7 @@ func (b *builder) ledger(c *triage.Case, left *int) *ledger {
 		l.Entries = append(l.Entries, e)
 	}
 	if rest > 0 {
-		l.More = fmt.Sprintf("%s more, left out here: %s nats", number(rest, "finding", "findings"), nats(sum.next(restScore)))
+		l.More = fmt.Sprintf("%s more, left out here: %s nats", amount.Number(rest, "finding", "findings"), nats(sum.next(restScore)))
 	}
 	l.Score, l.Prior, l.LogOdds = nats(sum.written), nats(detection.Prior), nats(sum.written+detection.Prior)
 	return l

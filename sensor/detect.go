@@ -49,7 +49,7 @@ func (l *lane) detect(s *session.Session, f *protocol.Flow) {
 	if h := l.heardOf(); h != nil {
 		d.Heard = detached(h)
 	}
-	l.said = append(l.said[:0], d.Labels()...)
+	l.say(&d)
 	l.chunk.sessions = append(l.chunk.sessions, d)
 	l.chunk.tell(l.key, sessionEntry)
 }

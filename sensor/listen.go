@@ -3,6 +3,7 @@ package sensor
 import (
 	"tyto/behavior"
 	"tyto/behavior/sshinfer"
+	"tyto/detection"
 	"tyto/internal/record"
 	"tyto/protocol"
 	"tyto/session"
@@ -76,14 +77,16 @@ func (h *hearing) note(s *session.Session, dir session.Direction, data []byte) {
 // was heard are known to be right about the protocol, so that it is heard before
 // they end; others may recognise it only when it is over.
 func (l *lane) close(s *session.Session) {
-	if l.hearing == nil || !l.engine.Infers(s) {
-		l.engine.Close(s, s.Last)
-		l.listen(s)
-		return
+	if l.hearing != nil {
+		if a := l.engine.Inferring(s); a != nil {
+			l.listen(s)
+			a.Infer(sshinfer.Append(nil, l.heardOf()))
+			l.engine.Close(s, s.Last)
+			return
+		}
 	}
-	l.listen(s)
-	l.engine.Infer(s, sshinfer.Append(nil, l.heardOf()))
 	l.engine.Close(s, s.Last)
+	l.listen(s)
 }
 
 // listen hears a session that is over.
@@ -116,6 +119,16 @@ func (l *lane) heardOf() *behavior.Heard {
 	return &l.hearing.heard
 }
 
+// say labels the session that is being told by what protocols prove.
+func (l *lane) say(d *detection.Session) {
+	l.said = d.AppendLabels(l.said[:0])
+	if h := l.heardOf(); h != nil {
+		for _, said := range l.said {
+			h.Labels = behavior.With(h.Labels, said)
+		}
+	}
+}
+
 // detached returns what was heard, for those who keep it: without the embedding.
 func detached(h *behavior.Heard) behavior.Heard {
 	kept := *h
@@ -130,9 +143,6 @@ func (l *lane) appendHeard(e *record.Encoder) {
 	h := l.heardOf()
 	labels := l.said
 	if h != nil {
-		for _, said := range l.said {
-			h.Labels = behavior.With(h.Labels, said)
-		}
 		labels = h.Labels
 	}
 	if len(labels) == 0 && h == nil {

@@ -100,13 +100,6 @@ func appendAddr(e *record.Encoder, a packet.Addr) {
 	e.Raw(a.AppendTo(b[:0]))
 }
 
-// protoNames are the names of IP protocols in records.
-var protoNames = map[uint8]string{
-	packet.ProtoTCP: "tcp", packet.ProtoUDP: "udp", packet.ProtoICMP: "icmp", packet.ProtoICMPv6: "icmp", packet.ProtoSCTP: "sctp",
-	packet.ProtoIGMP: "igmp", packet.ProtoIPIP: "ipip", packet.ProtoIPv6: "ipv6", packet.ProtoGRE: "gre", packet.ProtoESP: "esp", packet.ProtoAH: "ah",
-	88: "eigrp", 89: "ospf", 103: "pim", 112: "vrrp",
-}
-
 // appendSession writes the fields of SessionSchema.
 func (l *lane) appendSession(e *record.Encoder, s *session.Session, f *protocol.Flow) {
 	set := l.set
@@ -117,7 +110,7 @@ func (l *lane) appendSession(e *record.Encoder, s *session.Session, f *protocol.
 	case packet.ProtoUDP:
 		e.Str("udp")
 	default:
-		if name, ok := protoNames[s.Proto]; ok {
+		if name := packet.ProtoName(s.Proto); name != "" {
 			e.Str(name)
 		} else {
 			e.Str("unknown_transport")

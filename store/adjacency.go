@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -47,23 +46,6 @@ type marks struct {
 	met   []uint32 // by entity: the question that met it last
 	asked uint32
 	list  []uint32
-}
-
-// LoadAdjacency returns the relations of a store.
-func LoadAdjacency(ctx context.Context, s Store) (*Adjacency, error) {
-	a := new(Adjacency)
-	q := &Query{Kind: relationKind, Steps: []Step{Select{Columns: []Named{{Name: "from", Expr: Field("from")}, {Name: "to", Expr: Field("to")}}}}}
-	err := s.Query(ctx, q, func(b *Batch) error {
-		a.Observe(&Batch{Kind: relationKind, Fields: b.Fields, Columns: b.Columns, Rows: b.Rows})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("load relations: %w", err)
-	}
-	a.mu.Lock()
-	a.settle()
-	a.mu.Unlock()
-	return a, nil
 }
 
 // relationKind is the kind of records that are relations.
@@ -253,10 +235,14 @@ func (w watched) Append(ctx context.Context, batches ...*Batch) error {
 	if err := w.Store.Append(ctx, batches...); err != nil {
 		return err
 	}
+	w.observe(batches)
+	return nil
+}
+
+func (w watched) observe(batches []*Batch) {
 	for _, b := range batches {
 		w.near.Observe(b)
 	}
-	return nil
 }
 
 type watchedGatherer struct {
@@ -269,8 +255,6 @@ func (w watchedGatherer) Gather(ctx context.Context, batches ...*Batch) error {
 	if err := w.gatherer.Gather(ctx, batches...); err != nil {
 		return err
 	}
-	for _, b := range batches {
-		w.near.Observe(b)
-	}
+	w.observe(batches)
 	return nil
 }

@@ -8,9 +8,6 @@ import (
 	"tyto/sequence/feature"
 )
 
-// treeOptions of the trees that tell labels.
-var treeOptions = boost.Options{Rounds: 200, Leaves: 7, MinLeaf: 3, RowShare: 0.8, ColumnShare: 0.3}
-
 // leastOfLabel is how many sessions a label must hold of for trees to tell it.
 const leastOfLabel = 3
 
@@ -20,7 +17,7 @@ const leastOfLabel = 3
 // trees.
 func Trees(d *Data, seed uint64) []*boost.Forest {
 	x := boost.Matrix{Columns: len(feature.Names)}
-	o := treeOptions
+	o := boost.ForFew
 	o.Classes, o.Seed = 2, seed
 	sessions := make(map[string]float64)
 	for _, e := range d.Examples {

@@ -42,7 +42,7 @@ func NewListener() *Listener { return NewListenerOf(ShippedNetwork()) }
 // ShippedNetwork returns the network in the program.
 func ShippedNetwork() *Network {
 	n := NewNetwork(Shipped, 1)
-	if err := n.Load(shipped); err != nil {
+	if err := n.Params.Load(shipped); err != nil {
 		panic(fmt.Sprintf("beacon: the network in the program: %v", err)) // a test reads it
 	}
 	return n
@@ -50,18 +50,6 @@ func ShippedNetwork() *Network {
 
 // NewListenerOf returns a listener with a network.
 func NewListenerOf(n *Network) *Listener { return &Listener{network: n, tape: nn.NewTape(n.Params)} }
-
-// Load sets the weights from a file that Save made.
-func (n *Network) Load(file []byte) error {
-	arrays, err := nn.Decode(file)
-	if err != nil {
-		return err
-	}
-	return n.Params.SetArrays(arrays)
-}
-
-// Save returns a file with the weights.
-func (n *Network) Save() []byte { return nn.Encode(n.Params.Arrays()) }
 
 // Tell tells who is likely to keep the rhythm r, which was measured of s.
 func (l *Listener) Tell(s *Series, r *Rhythm) Shape {

@@ -105,15 +105,3 @@ func (n *Network) Forward(t *nn.Tape, b *Batch) *nn.Tensor {
 	x := t.Concat(pooled, t.Input(b.figures, figures, nil))
 	return n.out.Forward(t, t.Dropout(t.ReLU(n.hidden.Forward(t, x)), 0.15)) // labels x 1
 }
-
-// Load sets the weights from a file that Save made.
-func (n *Network) Load(file []byte) error {
-	arrays, err := nn.Decode(file)
-	if err != nil {
-		return err
-	}
-	return n.Params.SetArrays(arrays)
-}
-
-// Save returns a file with the weights.
-func (n *Network) Save() []byte { return nn.Encode(n.Params.Arrays()) }

@@ -30,7 +30,7 @@ type Scorer struct {
 // NewScorer returns a scorer with the network in the program.
 func NewScorer() *Scorer {
 	n := NewNetwork(1)
-	if err := n.Load(shipped); err != nil {
+	if err := n.Params.Load(shipped); err != nil {
 		panic(fmt.Sprintf("dga: the network in the program: %v", err)) // a test reads it
 	}
 	return NewScorerOf(n)

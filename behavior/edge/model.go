@@ -53,19 +53,15 @@ var Shipped = sync.OnceValues(func() (*Model, error) { return Decode(shipped) })
 
 // Decode reads a model as Encode writes it.
 func Decode(b []byte) (*Model, error) {
-	arrays, err := nn.Decode(b)
-	if err != nil {
-		return nil, fmt.Errorf("edge model: %w", err)
-	}
 	n := newNetwork(0)
-	if err := n.params.SetArrays(arrays); err != nil {
+	if err := n.params.Load(b); err != nil {
 		return nil, fmt.Errorf("edge model: %w", err)
 	}
 	return n.model(), nil
 }
 
 // Encode writes the model.
-func (m *Model) Encode() []byte { return nn.Encode(m.n.params.Arrays()) }
+func (m *Model) Encode() []byte { return m.n.params.Save() }
 
 // Scorer weighs edges with a model. It is for one goroutine.
 type Scorer struct {

@@ -11,13 +11,13 @@ import (
 	"os"
 	"runtime/debug"
 	"runtime/pprof"
-	"strconv"
 	"strings"
 	"time"
 
 	"tyto/behavior"
 	"tyto/detection/all"
 	"tyto/entity"
+	"tyto/internal/amount"
 	"tyto/internal/record"
 	"tyto/model"
 	"tyto/packet"
@@ -257,7 +257,7 @@ func analyzeSource(ctx context.Context, c *cli, src *captures, o options, title 
 		failed = true
 	}
 	if interrupted {
-		fmt.Fprintf(c.stderr, "tyto: interrupted after %s packets; what was found so far is above\n", thousands(res.Stats.Packets))
+		fmt.Fprintf(c.stderr, "tyto: interrupted after %s packets; what was found so far is above\n", amount.Thousands(res.Stats.Packets))
 	}
 	if n := res.Stats.Faults; n > 0 {
 		fmt.Fprintf(c.stderr, "tyto: %d analyzers were stopped by a mistake of tyto's own (%s); please report it\n", n, res.Stats.LastFault)
@@ -311,15 +311,6 @@ func (s *captures) Close() error {
 		return nil
 	}
 	return s.files.Close()
-}
-
-// thousands writes a number with commas.
-func thousands(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // progress returns how many bytes of how many were read; total is 0 if it is

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"tyto/internal/amount"
 	"tyto/internal/record"
 	"tyto/store"
 	"tyto/store/archive"
@@ -115,7 +116,7 @@ func told(c *cli, k *cut, packets int, seen map[string]bool) error {
 		fmt.Fprintf(c.stderr, "tyto: %d of %d sessions have no packets of their own here, as %s\n", n, len(k.uids), without[0])
 	}
 	if k.out != "-" {
-		fmt.Fprintf(c.stderr, "tyto: %s packets are in %s\n", thousands(uint64(packets)), k.out)
+		fmt.Fprintf(c.stderr, "tyto: %s packets are in %s\n", amount.Thousands(uint64(packets)), k.out)
 	}
 	return nil
 }

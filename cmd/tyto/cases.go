@@ -1,15 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
-	"math"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"tyto/detection"
+	"tyto/internal/amount"
 	"tyto/packet"
 	"tyto/triage"
 )
@@ -51,7 +49,7 @@ func (s story) cases() {
 		}
 	}
 	if n := len(j.Cases) - told; n > 0 {
-		s.line(dim, fmt.Sprintf("  and %s more", thousands(uint64(n))), "")
+		s.line(dim, fmt.Sprintf("  and %s more", amount.Thousands(uint64(n))), "")
 	}
 }
 
@@ -79,19 +77,12 @@ func (s story) alert(c *triage.Case) {
 		if i >= storyItems || it.Score == 0 {
 			break
 		}
-		for _, e := range weightiest(it.Evidence, storyPerItem) {
+		for _, e := range detection.Weightiest(it.Evidence, storyPerItem) {
 			if claims++; claims <= storyClaims {
 				s.block(dim, fmt.Sprintf("    %+5.1f ", e.LLR), s.named(printable(e.Claim)))
 			}
 		}
 	}
-}
-
-// weightiest returns the n weightiest items, for or against.
-func weightiest(list []detection.Evidence, n int) []detection.Evidence {
-	sorted := slices.Clone(list)
-	slices.SortStableFunc(sorted, func(a, b detection.Evidence) int { return cmp.Compare(math.Abs(b.LLR), math.Abs(a.LLR)) })
-	return sorted[:min(n, len(sorted))]
 }
 
 // block prints text in as many lines as it needs, the first after head.

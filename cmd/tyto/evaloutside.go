@@ -46,17 +46,12 @@ func evaluateOutside(ctx context.Context, c *cli, v *evaluation) error {
 	}
 	analyze := func(detectors func() []detection.Detector) eval.Analyze {
 		return func(ctx context.Context, path string, w io.Writer) error {
-			src, err := pcapfile.Open(path)
-			if err != nil {
-				return err
-			}
-			defer src.Close()
-			conf := sensor.Config{Set: everyProtocol(), JSON: w, Listener: func() behavior.Listener { return m.NewListener() }}
+			conf := sensor.Config{JSON: w}
 			if detectors != nil {
 				conf.Detectors = detectors()
 			}
-			res, err := sensor.Run(ctx, src, conf, nil)
-			if err != nil && res.Stats.Packets > 0 && ctx.Err() == nil {
+			res, err := heardIn(ctx, path, m, conf)
+			if err != nil && res != nil && res.Stats.Packets > 0 && ctx.Err() == nil {
 				fmt.Fprintf(c.stderr, "tyto: %v\n", err) // what comes before was read
 				return nil
 			}
@@ -80,6 +75,18 @@ func evaluateOutside(ctx context.Context, c *cli, v *evaluation) error {
 	return evaluateCaptures(ctx, c, v, m)
 }
 
+// heardIn analyses a capture, listening with a model. The result is nil if the
+// capture cannot be opened.
+func heardIn(ctx context.Context, path string, m *model.Model, conf sensor.Config) (*sensor.Result, error) {
+	src, err := pcapfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	conf.Set, conf.Listener = everyProtocol(), func() behavior.Listener { return m.NewListener() }
+	return sensor.Run(ctx, src, conf, nil)
+}
+
 const capturesHead = `# Attacks and everyday traffic from outside
 
 Made by ` + "`tyto eval --outside`" + ` on public captures, sorted by what their catalogue says is in them. Whoever tuned the detectors
@@ -101,12 +108,7 @@ func evaluateCaptures(ctx context.Context, c *cli, v *evaluation, m *model.Model
 		return err
 	}
 	verdicts, err := eval.Judge(ctx, v.outside, list, func(ctx context.Context, path string, verdict *eval.Verdict) error {
-		src, err := pcapfile.Open(path)
-		if err != nil {
-			return err
-		}
-		defer src.Close()
-		res, err := sensor.Run(ctx, src, sensor.Config{Set: everyProtocol(), Detectors: all.Detectors(), Listener: func() behavior.Listener { return m.NewListener() }}, nil)
+		res, err := heardIn(ctx, path, m, sensor.Config{Detectors: all.Detectors()})
 		if res != nil && res.Judgement != nil {
 			sum(verdict, res.Judgement.Cases)
 		}

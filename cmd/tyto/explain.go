@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tyto/hunt"
+	"tyto/internal/amount"
 	"tyto/sensor"
 	"tyto/session"
 	"tyto/store"
@@ -297,9 +298,9 @@ func (x *explanation) what() {
 		x.line("            note: %s", printable(n))
 	}
 	x.line("When        %s to %s UTC, %s", clock(s.int("ts")), clock(x.end()), duration(time.Duration(s.int("duration"))))
-	x.line("How much    %s sent in %s packets, %s received in %s packets", size(uint64(s.int("orig_bytes"))), thousands(uint64(s.int("orig_pkts"))), size(uint64(s.int("resp_bytes"))), thousands(uint64(s.int("resp_pkts"))))
+	x.line("How much    %s sent in %s packets, %s received in %s packets", amount.Size(uint64(s.int("orig_bytes"))), amount.Thousands(uint64(s.int("orig_pkts"))), amount.Size(uint64(s.int("resp_bytes"))), amount.Thousands(uint64(s.int("resp_pkts"))))
 	if n := s.int("missed_bytes"); n > 0 {
-		x.line("            %s are missing in the capture", size(uint64(n)))
+		x.line("            %s are missing in the capture", amount.Size(uint64(n)))
 	}
 }
 
@@ -331,7 +332,7 @@ func (x *explanation) heard() {
 			x.line("  and %d segments more", len(x.segments)-i)
 			break
 		}
-		x.line("  %s to %s  %-10s p %.2f  %s sent, %s received", clock(g.int("t0")), clock(g.int("t1")), g.text("state"), g.float("p"), size(uint64(g.int("orig_bytes"))), size(uint64(g.int("resp_bytes"))))
+		x.line("  %s to %s  %-10s p %.2f  %s sent, %s received", clock(g.int("t0")), clock(g.int("t1")), g.text("state"), g.float("p"), amount.Size(uint64(g.int("orig_bytes"))), amount.Size(uint64(g.int("resp_bytes"))))
 	}
 	x.series()
 }
@@ -429,14 +430,14 @@ func (x *explanation) neighbours() {
 	if len(list) == 0 {
 		return
 	}
-	x.line("\nAround it: %s of the same device from 5 minutes before to 5 minutes after; the nearest", number(len(x.around), "session", "sessions"))
+	x.line("\nAround it: %s of the same device from 5 minutes before to 5 minutes after; the nearest", amount.Number(len(x.around), "session", "sessions"))
 	for _, r := range list {
 		name := ""
 		if d := r.text("domain"); d != "" {
 			name = " " + d
 		}
 		x.line("  %9s  %s  %s → %s%s, %s, %s", sooner(r.int("ts")-start), r.text("uid"), r.text("id.orig_h"),
-			net.JoinHostPort(r.text("id.resp_h"), strconv.FormatInt(r.int("id.resp_p"), 10)), name, x.app(&r), size(uint64(r.int("orig_bytes")+r.int("resp_bytes"))))
+			net.JoinHostPort(r.text("id.resp_h"), strconv.FormatInt(r.int("id.resp_p"), 10)), name, x.app(&r), amount.Size(uint64(r.int("orig_bytes")+r.int("resp_bytes"))))
 	}
 }
 

@@ -218,7 +218,7 @@ func lost(st *sensor.Stats, m *sensor.Summary) (list []report.Count) {
 		{N: st.ShedSeries, What: "packets left out of series"},
 		{N: st.ShedRecords, What: "anomalies beyond the limit of a session"},
 		{N: st.Faults, What: "analyzers stopped by a mistake of tyto's own"},
-		{N: m.Overflow, What: "facts beyond the summary's limits"},
+		{N: m.Overflow, What: "facts beyond the story's limits"},
 	} {
 		if c.N > 0 {
 			list = append(list, c)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tyto/corpus"
+	"tyto/internal/amount"
 	"tyto/lab"
 )
 
@@ -141,7 +142,7 @@ func (t *tally) sum() {
 		t.made, elapsed.Round(time.Second), float64(t.made)/max(elapsed.Minutes(), 1e-9), t.there, t.refused, t.failed)
 	if t.made > 0 {
 		slices.Sort(t.late)
-		fmt.Fprintf(t.w, "%s packets, %s bytes; lateness p99 of the median run %s, of the worst %s\n", thousands(uint64(t.packets)), thousands(uint64(t.bytes)),
+		fmt.Fprintf(t.w, "%s packets, %s bytes; lateness p99 of the median run %s, of the worst %s\n", amount.Thousands(uint64(t.packets)), amount.Thousands(uint64(t.bytes)),
 			t.late[len(t.late)/2].Round(time.Microsecond), t.late[len(t.late)-1].Round(time.Microsecond))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"tyto/internal/amount"
 	"tyto/sensor"
 )
 
@@ -132,7 +133,7 @@ func names(list []capture) string {
 		}
 		b.WriteString(printable(c.Name))
 		if c.Sessions > 0 {
-			fmt.Fprintf(&b, " (%s sessions)", thousands(c.Sessions))
+			fmt.Fprintf(&b, " (%s sessions)", amount.Thousands(c.Sessions))
 		}
 	}
 	return b.String()

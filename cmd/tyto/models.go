@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"tyto/internal/amount"
 	"tyto/model"
 )
 
@@ -66,7 +67,7 @@ func showCard(c *cli, m *model.Model, where string) error {
 		fmt.Fprintf(&b, "  %-12s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&b, "%s (%s): %s\n", k.Name, where, k.Purpose)
-	line("network", "%s parameters; %d blocks of %d channels; hears %d messages around each", thousands(uint64(k.Params)), s.Blocks, s.Channels, 2*(1<<s.Blocks))
+	line("network", "%s parameters; %d blocks of %d channels; hears %d messages around each", amount.Thousands(uint64(k.Params)), s.Blocks, s.Channels, 2*(1<<s.Blocks))
 	line("tells", "%d states, %d labels, %d apps, control, layers, an embedding of %d", len(s.States), len(s.Labels), len(s.Apps), model.EmbeddingSize)
 	line("made by", "%s", k.Command)
 	line("of commit", "%s", k.Commit)

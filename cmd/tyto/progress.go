@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"tyto/internal/amount"
 	"tyto/sensor"
 )
 
@@ -88,7 +89,7 @@ func (b *progressBar) stop() {
 // the input is known, the rate in any case.
 func progressLine(packets uint64, read, total int64, elapsed time.Duration, width int) string {
 	rate := float64(packets) / max(elapsed.Seconds(), 0.001)
-	text := fmt.Sprintf(" %s packets  %s packets/s", thousands(packets), thousands(uint64(rate)))
+	text := fmt.Sprintf(" %s packets  %s packets/s", amount.Thousands(packets), amount.Thousands(uint64(rate)))
 	if total <= 0 || read <= 0 {
 		return clip(text, width-1)
 	}

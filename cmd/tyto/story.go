@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"tyto/internal/amount"
 	"tyto/packet"
 	"tyto/sensor"
 )
@@ -83,7 +84,7 @@ func (s story) head() {
 	}
 	s.line(bold, clip(s.title, s.width), "")
 	span := fmt.Sprintf("  %s to %s UTC (%s)", first.Format("2006-01-02 15:04:05"), until, duration(last.Sub(first)))
-	volume := fmt.Sprintf("%s packets, %s in %s %s.", thousands(st.Packets), size(st.Bytes), thousands(st.Sessions), plural(st.Sessions, "session", "sessions"))
+	volume := fmt.Sprintf("%s packets, %s in %s %s.", amount.Thousands(st.Packets), amount.Size(st.Bytes), amount.Thousands(st.Sessions), plural(st.Sessions, "session", "sessions"))
 	s.sentence(span+": ", volume)
 	s.sentence("  ", s.encrypted()...)
 }
@@ -113,7 +114,7 @@ func (s story) encrypted() []string {
 		if total == 0 {
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("%s %.0f %% of %s", name, 100*float64(v.Encrypted)/float64(total), size(total)))
+		parts = append(parts, fmt.Sprintf("%s %.0f %% of %s", name, 100*float64(v.Encrypted)/float64(total), amount.Size(total)))
 	}
 	if parts == nil {
 		return []string{"No payload was exchanged."}
@@ -145,7 +146,7 @@ func (s story) devices(m *sensor.Summary) {
 	if len(list) == 0 {
 		return
 	}
-	s.heading(fmt.Sprintf("Devices: %s at home, %s elsewhere", thousands(uint64(local)), thousands(uint64(len(list)-local))))
+	s.heading(fmt.Sprintf("Devices: %s at home, %s elsewhere", amount.Thousands(uint64(local)), amount.Thousands(uint64(len(list)-local))))
 	shown := list[:min(len(list), storyDevices)]
 	wide := 0
 	labels := make([]string, len(shown))
@@ -166,14 +167,14 @@ func (s story) devices(m *sensor.Summary) {
 		s.line(bold, head, s.deviceText(d, s.width-len([]rune(head))))
 	}
 	if n := len(list) - len(shown); n > 0 {
-		s.line(dim, fmt.Sprintf("  and %s more", thousands(uint64(n))), "")
+		s.line(dim, fmt.Sprintf("  and %s more", amount.Thousands(uint64(n))), "")
 	}
 }
 
 // deviceText says what is known of a device, as much as there is room for: who
 // uses it, what it serves and uses, and how much it sent and received.
 func (s story) deviceText(d *sensor.Device, room int) string {
-	volume := fmt.Sprintf("%s out, %s in", size(d.Sent), size(d.Received))
+	volume := fmt.Sprintf("%s out, %s in", amount.Size(d.Sent), amount.Size(d.Received))
 	users := d.Accounts()
 	for i := range users {
 		users[i] = printable(users[i])
@@ -243,7 +244,7 @@ func appsOf(m map[string]int) []string {
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(m[b], m[a])) })
 	for i, name := range names {
 		if m[name] > 1 {
-			names[i] = name + " " + thousands(uint64(m[name]))
+			names[i] = name + " " + amount.Thousands(uint64(m[name]))
 		}
 	}
 	return names
@@ -268,8 +269,8 @@ func (s story) apps(m *sensor.Summary) {
 		if total(v) > 0 {
 			cells = max(cells, 1)
 		}
-		s.line(bold, "  "+pad(name, 14), fmt.Sprintf("%s %8s %s %9s out %9s back", pad(strings.Repeat("▇", cells), bar), thousands(v.Sessions),
-			plural(v.Sessions, "session ", "sessions"), size(v.OrigBytes), size(v.RespBytes)))
+		s.line(bold, "  "+pad(name, 14), fmt.Sprintf("%s %8s %s %9s out %9s back", pad(strings.Repeat("▇", cells), bar), amount.Thousands(v.Sessions),
+			plural(v.Sessions, "session ", "sessions"), amount.Size(v.OrigBytes), amount.Size(v.RespBytes)))
 	}
 	if n := len(names) - len(shown); n > 0 {
 		s.line(dim, "  "+listFit(names[len(shown):], s.width-2), "")
@@ -296,7 +297,7 @@ func (s story) findings(m *sensor.Summary) {
 		s.heading("Worth a look: nothing stood out")
 		return
 	}
-	s.heading(fmt.Sprintf("Worth a look: %s", thousands(uint64(len(list)))))
+	s.heading(fmt.Sprintf("Worth a look: %s", amount.Thousands(uint64(len(list)))))
 	shown := choose(list, storyFindings)
 	for _, f := range shown {
 		color := yellow
@@ -312,7 +313,7 @@ func (s story) findings(m *sensor.Summary) {
 		s.line(color, head, pad(clip(fit(room, findingText(m, f)), room), room)+tail)
 	}
 	if n := len(list) - len(shown); n > 0 {
-		s.line(dim, fmt.Sprintf("  and %s more", thousands(uint64(n))), "")
+		s.line(dim, fmt.Sprintf("  and %s more", amount.Thousands(uint64(n))), "")
 	}
 }
 
@@ -354,22 +355,22 @@ func findingText(m *sensor.Summary, f *sensor.Finding) []string {
 	}
 	times := ""
 	if f.Sessions > 1 {
-		times = fmt.Sprintf(", %s sessions", thousands(uint64(f.Sessions)))
+		times = fmt.Sprintf(", %s sessions", amount.Thousands(uint64(f.Sessions)))
 	}
 	switch f.Kind {
 	case sensor.FindScan:
 		return []string{fmt.Sprintf("%s: %s, %s in vain", who(f.Orig), about(f.Targets, "address", "addresses"), about(f.Ports, "port", "ports")),
-			fmt.Sprintf(", %s times", thousands(uint64(f.Sessions)))}
+			fmt.Sprintf(", %s times", amount.Thousands(uint64(f.Sessions)))}
 	case sensor.FindLogins:
 		from := who(f.Orig)
 		if f.Sources > 0 {
 			from = fmt.Sprintf("%d addresses", f.Sources)
 		}
-		return []string{fmt.Sprintf("%s got into %s after %s refusals", from, at, thousands(uint64(f.Refused))), " (" + f.App + as(f) + ")"}
+		return []string{fmt.Sprintf("%s got into %s after %s refusals", from, at, amount.Thousands(uint64(f.Refused))), " (" + f.App + as(f) + ")"}
 	case sensor.FindRefused:
 		parts := []string{who(f.Orig) + " by " + at}
 		if f.Refused > 1 {
-			parts = append(parts, fmt.Sprintf(", %s times", thousands(uint64(f.Refused))))
+			parts = append(parts, fmt.Sprintf(", %s times", amount.Thousands(uint64(f.Refused))))
 		}
 		switch {
 		case f.Accepted > 0 && f.Among:
@@ -394,7 +395,7 @@ func findingText(m *sensor.Summary, f *sensor.Finding) []string {
 	case sensor.FindCertificate:
 		return []string{printable(f.Detail) + ": " + at, times}
 	}
-	return []string{fmt.Sprintf("%s in %s (%s)", printable(f.Detail), number(f.Sessions, "session", "sessions"), f.App)}
+	return []string{fmt.Sprintf("%s in %s (%s)", printable(f.Detail), amount.Number(f.Sessions, "session", "sessions"), f.App)}
 }
 
 // as names the account of a login, if that says more than the protocol does.
@@ -424,44 +425,29 @@ func shortName(m *sensor.Summary, a packet.Addr) string {
 // about is number for an estimate: two digits beyond the first dozens.
 func about(n int, one, many string) string {
 	if n < 50 {
-		return number(n, one, many)
+		return amount.Number(n, one, many)
 	}
 	unit := 1
 	for n/unit >= 100 {
 		unit *= 10
 	}
-	return "about " + number((n+unit/2)/unit*unit, one, many)
-}
-
-func number(n int, one, many string) string {
-	return thousands(uint64(n)) + " " + plural(uint64(n), one, many)
+	return "about " + amount.Number((n+unit/2)/unit*unit, one, many)
 }
 
 func (s story) tail(m *sensor.Summary) {
 	st := &s.res.Stats
-	var lost []string
-	add := func(n uint64, what string) {
-		if n > 0 {
-			lost = append(lost, thousands(n)+" "+what)
-		}
+	var notSeen []string
+	for _, c := range lost(st, m) {
+		notSeen = append(notSeen, amount.Thousands(c.N)+" "+c.What)
 	}
-	add(st.Undecoded, "frames without IP")
-	add(st.Flawed, "frames with a flawed header")
-	add(st.FragmentsLost, "fragments without the rest")
-	add(st.GapBytes, "stream bytes missing in the capture")
-	add(st.ShedSessions, "sessions ended early for the memory budget")
-	add(st.ShedStreams, "segments given up for the memory budget")
-	add(st.ShedSeries, "packets left out of series")
-	add(st.ShedRecords, "anomalies beyond the limit of a session")
-	add(m.Overflow, "facts beyond the story's limits")
 	fmt.Fprintln(s.out)
-	if lost != nil {
-		s.line(dim, "Not seen or not kept: "+strings.Join(lost, ", ")+".", "")
+	if notSeen != nil {
+		s.line(dim, "Not seen or not kept: "+strings.Join(notSeen, ", ")+".", "")
 	}
 	rate := float64(st.Packets) / max(s.took.Seconds(), 1e-6)
-	end := fmt.Sprintf("%s, %s packets/s. All records: --json; Zeek logs: --logs DIR.", s.took.Round(time.Millisecond), thousands(uint64(rate)))
+	end := fmt.Sprintf("%s, %s packets/s. All records: --json; Zeek logs: --logs DIR.", s.took.Round(time.Millisecond), amount.Thousands(uint64(rate)))
 	if s.logs != "" {
-		end = fmt.Sprintf("%s, %s packets/s. Logs are in %s.", s.took.Round(time.Millisecond), thousands(uint64(rate)), s.logs)
+		end = fmt.Sprintf("%s, %s packets/s. Logs are in %s.", s.took.Round(time.Millisecond), amount.Thousands(uint64(rate)), s.logs)
 	}
 	if s.interrupted {
 		end = "Interrupted. " + end
@@ -491,21 +477,6 @@ func plural(n uint64, one, many string) string {
 		return one
 	}
 	return many
-}
-
-// size writes bytes with a unit, three digits at most.
-func size(n uint64) string {
-	units := [...]string{"B", "kB", "MB", "GB", "TB", "PB"}
-	v := float64(n)
-	i := 0
-	for v >= 999.5 && i < len(units)-1 {
-		v /= 1000
-		i++
-	}
-	if i == 0 || v >= 99.5 {
-		return fmt.Sprintf("%.0f %s", v, units[i])
-	}
-	return fmt.Sprintf("%.3g %s", v, units[i])
 }
 
 // duration writes a time span in words' usual units.

@@ -13,6 +13,7 @@ import (
 
 	"tyto/corpus"
 	"tyto/eval"
+	"tyto/internal/amount"
 	"tyto/model"
 	"tyto/train"
 )
@@ -92,7 +93,7 @@ func trainModel(ctx context.Context, c *cli, args []string) error {
 	}
 	t.options.Save = func(b []byte) error { return writeWhole(checkpoint, b) }
 	if !t.quiet {
-		fmt.Fprintf(c.stderr, "%d runs, %s sessions, %d apps, %d recipes\n", d.Runs, thousands(uint64(len(d.Examples))), len(d.Apps), len(d.Recipes))
+		fmt.Fprintf(c.stderr, "%d runs, %s sessions, %d apps, %d recipes\n", d.Runs, amount.Thousands(uint64(len(d.Examples))), len(d.Apps), len(d.Recipes))
 		t.options.Progress = trainingShown(c)
 	}
 	k := card(t)
@@ -120,7 +121,7 @@ func trainModel(ctx context.Context, c *cli, args []string) error {
 	if err := os.Remove(checkpoint); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	fmt.Fprintf(c.stdout, "%s: %d bytes, %s parameters. See tyto models %s, tyto eval --model %s\n", t.out, len(b), thousands(uint64(m.Card.Params)), t.out, t.out)
+	fmt.Fprintf(c.stdout, "%s: %d bytes, %s parameters. See tyto models %s, tyto eval --model %s\n", t.out, len(b), amount.Thousands(uint64(m.Card.Params)), t.out, t.out)
 	return nil
 }
 
@@ -172,7 +173,7 @@ func trainingShown(c *cli) func(train.Progress) {
 	return func(p train.Progress) {
 		took := time.Since(began)
 		left := took * time.Duration(p.Steps-p.Step) / time.Duration(p.Step-p.First)
-		line := fmt.Sprintf("step %d of %d  loss %.3f  %s messages/s  %s left", p.Step, p.Steps, p.Loss, thousands(uint64(float64(p.Messages)/took.Seconds())), left.Round(time.Second))
+		line := fmt.Sprintf("step %d of %d  loss %.3f  %s messages/s  %s left", p.Step, p.Steps, p.Loss, amount.Thousands(uint64(float64(p.Messages)/took.Seconds())), left.Round(time.Second))
 		switch {
 		case tty && p.Step == p.Steps:
 			fmt.Fprintf(c.stderr, "\r\x1b[K%s\n", line)

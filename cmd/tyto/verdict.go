@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"tyto/internal/amount"
 	"tyto/store"
 )
 
@@ -259,7 +260,7 @@ func (x *explanation) tellVerdict(v *verdict) {
 	if x.source != "" && len(v.uids) > 0 {
 		x.line("\nIts packets: tyto carve %s %s -o %s.pcapng", printable(strings.Join(v.uids[:min(len(v.uids), verdictSessions)], " ")), x.source, h.text("id"))
 		if n := len(v.uids) - verdictSessions; n > 0 {
-			x.line("             and those of %s more, which tyto hunt 'detection' names", number(n, "session", "sessions"))
+			x.line("             and those of %s more, which tyto hunt 'detection' names", amount.Number(n, "session", "sessions"))
 		}
 	}
 }
@@ -290,7 +291,7 @@ func (x *explanation) why(v *verdict) {
 			x.line("\nWhy")
 		}
 		if i == verdictDetections {
-			x.line("  and %s more: %s", number(len(v.detections)-i, "detection", "detections"), printable(some(v.head.list("detections")[i:], verdictDetections)))
+			x.line("  and %s more: %s", amount.Number(len(v.detections)-i, "detection", "detections"), printable(some(v.head.list("detections")[i:], verdictDetections)))
 			break
 		}
 		x.line("  %s: %s (%s, %s, p %.3f)", d.text("id"), d.text("title"), d.text("rule"), d.text("severity"), d.float("p"))
@@ -312,9 +313,9 @@ func (x *explanation) verdictSessions(v *verdict) {
 			name = " " + d
 		}
 		x.line("  %s  %s  %s → %s%s, %s, %s", clock(r.int("ts")), r.text("uid"), r.text("id.orig_h"),
-			net.JoinHostPort(r.text("id.resp_h"), strconv.FormatInt(r.int("id.resp_p"), 10)), name, x.app(&r), size(uint64(r.int("orig_bytes")+r.int("resp_bytes"))))
+			net.JoinHostPort(r.text("id.resp_h"), strconv.FormatInt(r.int("id.resp_p"), 10)), name, x.app(&r), amount.Size(uint64(r.int("orig_bytes")+r.int("resp_bytes"))))
 	}
 	if n := len(v.uids) - len(v.sessions); n > 0 && len(v.sessions) > 0 {
-		x.line("  %s not here: retention removed them, or they are of another analysis", number(n, "session is", "sessions are"))
+		x.line("  %s not here: retention removed them, or they are of another analysis", amount.Number(n, "session is", "sessions are"))
 	}
 }

@@ -193,7 +193,7 @@ func when(text string) int64 {
 // typed are types of indicators in feeds, as MISP, abuse.ch and OTX name them,
 // and how their values are read.
 var typed = map[string]func(string) (Entry, string){
-	"ip-src": fromSource, "ip-dst": address, "ip": address, "ipv4": address, "ipv6": address, "ipv4-addr": address, "ipv6-addr": address, "ip:port": address,
+	"ip-src": address, "ip-dst": address, "ip": address, "ipv4": address, "ipv6": address, "ipv4-addr": address, "ipv6-addr": address, "ip:port": address,
 	"ip-dst|port": piped, "ip-src|port": piped, "cidr": network, "domain": domain, "hostname": exactly, "domain|ip": beforePipe(domain), "hostname|port": beforePipe(exactly),
 	"url": webAddress, "ja3": as(JA3), "ja3-fingerprint-md5": as(JA3), "ja3_hash": as(JA3), "ja3s": as(JA3S), "ja4": as(JA4), "ja4-plus": as(JA4), "hassh-md5": as(HASSH), "hasshserver-md5": as(HASSH),
 	"x509-fingerprint-sha1": as(Certificate), "x509-fingerprint-sha256": as(Certificate), "ssl_sha1": as(Certificate), "ssl-cert-fingerprint": as(Certificate),
@@ -234,11 +234,6 @@ func beforePipe(read func(string) (Entry, string)) func(string) (Entry, string) 
 func exactly(v string) (Entry, string) {
 	e, reason := domain(v)
 	e.Exact = true
-	return e, reason
-}
-
-func fromSource(v string) (Entry, string) {
-	e, reason := address(v)
 	return e, reason
 }
 

@@ -27,13 +27,13 @@ var rule = detection.Definition{
 
 // Detector finds reverse shells.
 type Detector struct {
-	users map[string]map[packet.Addr]bool // devices by the far side that they use
-	found map[string][]*detection.Finding // by far side
+	users map[detection.Party]map[packet.Addr]bool // devices by the far side that they use
+	found map[detection.Party][]*detection.Finding // by far side
 }
 
 // New returns a detector.
 func New() detection.Detector {
-	return &Detector{users: make(map[string]map[packet.Addr]bool), found: make(map[string][]*detection.Finding)}
+	return &Detector{users: make(map[detection.Party]map[packet.Addr]bool), found: make(map[detection.Party][]*detection.Finding)}
 }
 
 // Limits of what is kept: far sides, and devices of each, whose number says no more
@@ -57,9 +57,17 @@ func (d *Detector) Finish(*detection.Ledger) {
 	}
 }
 
+// place is the far side by its name, if it has one: a name may have many addresses.
+func place(s *detection.Session) detection.Party {
+	if s.Domain != "" {
+		return detection.Party{Domain: s.Domain}
+	}
+	return detection.Party{Addr: s.Resp}
+}
+
 // use notes who uses a far side.
 func (d *Detector) use(s *detection.Session) {
-	far := s.Far().String()
+	far := place(s)
 	users := d.users[far]
 	if users == nil {
 		if len(d.users) >= maxFar {
@@ -104,7 +112,8 @@ func (d *Detector) Session(s *detection.Session, l *detection.Ledger) {
 	}
 	f.Outside, f.Controls = s.Far(), true // wherever it is: it leads
 	f.Title = title(s)
-	d.found[s.Far().String()] = append(d.found[s.Far().String()], f)
+	far := place(s)
+	d.found[far] = append(d.found[far], f)
 	for _, e := range list {
 		e.UID, e.T0, e.T1 = s.UID, s.First, s.Last
 		f.Add(e)

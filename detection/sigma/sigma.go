@@ -139,18 +139,8 @@ func (v *view) reset(n int) {
 func (v *view) add(i int, value []byte) {
 	from := len(v.text)
 	v.text = append(v.text, value...)
-	v.lower = appendLower(v.lower, value)
+	v.lower = detection.AppendLower(v.lower, value)
 	v.values[i] = append(v.values[i], span{from, len(v.text)})
-}
-
-func appendLower(b, text []byte) []byte {
-	for _, c := range text {
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		b = append(b, c)
-	}
-	return b
 }
 
 // matcher evaluates rules on the records of a lane.
@@ -178,7 +168,7 @@ func (m *matcher) Record(s *session.Session, at int64, r *fields.Reader, found [
 		m.load(i, &src.fields[i], s, r)
 	}
 	if src.whole {
-		v.line = appendLower(v.line, r.Line())
+		v.line = detection.AppendLower(v.line, r.Line())
 	}
 	return m.set.marks(src, v, at, found)
 }

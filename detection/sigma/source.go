@@ -112,16 +112,10 @@ var sessionFields = map[string]func(*detection.Session, []byte) []byte{
 	"community_id": func(s *detection.Session, b []byte) []byte { return s.Tuple.AppendCommunityID(b) },
 }
 
+// protocol is the name of an IP protocol in records, its number if it has none.
 func protocol(p uint8) string {
-	switch p {
-	case packet.ProtoTCP:
-		return "tcp"
-	case packet.ProtoUDP:
-		return "udp"
-	case packet.ProtoICMP, packet.ProtoICMPv6:
-		return "icmp"
-	case packet.ProtoSCTP:
-		return "sctp"
+	if name := packet.ProtoName(p); name != "" {
+		return name
 	}
 	return strconv.Itoa(int(p))
 }

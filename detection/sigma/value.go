@@ -13,6 +13,8 @@ import (
 	"unicode/utf16"
 
 	"go.yaml.in/yaml/v3"
+
+	"tyto/detection"
 )
 
 // item reads a field with its modifiers, and the values it may have.
@@ -257,7 +259,7 @@ func pattern(field int, text string, literal bool, has func(string) bool) test {
 	case literal && cased:
 		g = glob{{text: []byte(text)}}
 	case literal:
-		g = glob{{text: appendLower(nil, []byte(text))}}
+		g = glob{{text: detection.AppendLower(nil, []byte(text))}}
 	default:
 		g = parseGlob(text, !cased)
 	}
@@ -301,7 +303,7 @@ func parseGlob(s string, lower bool) (g glob) {
 	flush := func() {
 		if len(text) > 0 {
 			if lower {
-				text = appendLower(nil, text)
+				text = detection.AppendLower(nil, text)
 			}
 			g = append(g, globItem{text: text})
 			text = nil

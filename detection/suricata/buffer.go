@@ -1,6 +1,10 @@
 package suricata
 
-import "bytes"
+import (
+	"bytes"
+
+	"tyto/detection"
+)
 
 // buffer is a sticky buffer: a field of a kind of records, for each direction.
 type buffer struct {
@@ -87,7 +91,7 @@ func hostOnly(b, value []byte) []byte {
 	if i := bytes.LastIndexByte(value, ':'); i >= 0 && bytes.IndexByte(value[i:], ']') < 0 && (bytes.Count(value, []byte{':'}) == 1 || value[0] == '[') {
 		value = value[:i]
 	}
-	return appendLower(b, value)
+	return detection.AppendLower(b, value)
 }
 
 // software and version write parts of an SSH banner: SSH-2.0-OpenSSH_9.6.

@@ -155,13 +155,3 @@ func lettersBefore(data []byte) int {
 	}
 	return n
 }
-
-func appendLower(b, text []byte) []byte {
-	for _, c := range text {
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		b = append(b, c)
-	}
-	return b
-}

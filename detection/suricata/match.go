@@ -129,7 +129,7 @@ func (m *matcher) look(k *kind, i int) {
 	if len(m.values[i]) == 0 {
 		return
 	}
-	m.lowers[i] = appendLower(m.lowers[i], m.values[i])
+	m.lowers[i] = detection.AppendLower(m.lowers[i], m.values[i])
 	k.slots[i].texts.find(m.lowers[i], m.candidate)
 }
 

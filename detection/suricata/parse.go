@@ -342,7 +342,7 @@ func (p *parser) finish() error {
 		for k := range r.parts[i].checks {
 			c := &r.parts[i].checks[k]
 			if c.nocase {
-				c.text = appendLower(nil, c.text)
+				c.text = detection.AppendLower(nil, c.text)
 			}
 			if c.relative && k == 0 {
 				c.relative = false // to the start

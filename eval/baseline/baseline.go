@@ -133,18 +133,3 @@ func (t Task) frequencies(examples []Example) []float64 {
 }
 
 func sigmoid(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
-
-// softmax turns scores into probabilities, in place.
-func softmax(s []float64) {
-	top, sum := math.Inf(-1), 0.
-	for _, v := range s {
-		top = max(top, v)
-	}
-	for k, v := range s {
-		s[k] = math.Exp(v - top)
-		sum += s[k]
-	}
-	for k := range s {
-		s[k] /= sum
-	}
-}

@@ -22,7 +22,7 @@ const leastPositives = 3
 
 // NewBoost returns an untrained Boost.
 func NewBoost(t Task) *Boost {
-	return &Boost{task: t, Options: boost.Options{Rounds: 200, Leaves: 7, MinLeaf: 3, RowShare: 0.8, ColumnShare: 0.3}}
+	return &Boost{task: t, Options: boost.ForFew}
 }
 
 // Fit trains on sessions.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"tyto/boost"
 	"tyto/sequence"
 	"tyto/session"
 )
@@ -128,7 +129,7 @@ func (g *Grams) probabilities(buckets []int32) []float64 {
 		}
 	}
 	if !g.task.Multi {
-		softmax(p)
+		boost.Softmax(p)
 	}
 	return p
 }

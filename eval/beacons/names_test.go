@@ -11,7 +11,7 @@ import (
 // about a minute; else it wants a small one to learn.
 func TestNames(t *testing.T) {
 	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile("../../behavior/dga/network.nn", trainNames(1, nameSteps).Save(), 0o644); err != nil {
+		if err := os.WriteFile("../../behavior/dga/network.nn", trainNames(1, nameSteps).Params.Save(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

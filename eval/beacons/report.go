@@ -42,9 +42,6 @@ type Report struct {
 	uploads  []*upload
 }
 
-// Run measures with the options of Defaults and writes the report in Markdown.
-func Run(w io.Writer, seed uint64) error { return Measure(seed, Defaults()).Write(w) }
-
 // Measure measures. The same seed and options give the same report.
 func Measure(seed uint64, o Options) *Report {
 	r := &Report{options: o, seed: seed}
@@ -97,7 +94,7 @@ func ablate(seed uint64, n int) (list []ablated) {
 func (r *Report) Write(w io.Writer) error {
 	p := printer{w: w}
 	p.line("# Beacons, DNS tunnels, generated names, uploads: what was measured\n")
-	p.line("Made by `tyto eval beacons`, seed %d. All traffic comes from the seeded generators of `eval/beacons`, none was recorded; the detectors see it as sessions, as in the program. "+
+	p.line("Made by `UPDATE=1 go test -run TestReport ./eval/beacons`, seed %d. All traffic comes from the seeded generators of `eval/beacons`, none was recorded; the detectors see it as sessions, as in the program. "+
 		"A site has 1,000 devices; %d were made. \"At one alert\" is the score that benign traffic exceeds once a site and day; \"as shipped\" is the score from which on the program tells an alert. "+
 		"How many devices do what is an assumption, as are the shares of controllers and of ordinary servers without a name, with a flawed certificate or on an odd port: the figures compare methods, and do not promise what an office will see.\n", r.seed, r.options.Fleets)
 	r.writeBeacons(&p)
@@ -174,24 +171,21 @@ func (b *beaconReport) write(p *printer) {
 
 // scored is something with a kind and a score.
 type scored struct {
-	kind    string
-	hostile bool
-	score   float64
+	kind, source string
+	hostile      bool
+	score        float64
 }
 
-// writeScores writes how scores of kinds lie, and returns the recall at one alert a
-// site and as shipped.
-func (r *Report) writeScores(p *printer, list []scored, sources map[string]string) {
-	var kinds []string
+// writeScores writes how scores of kinds lie.
+func (r *Report) writeScores(p *printer, list []scored) {
+	var kinds []scored // one of each
 	by := make(map[string][]float64)
-	hostile := make(map[string]bool)
 	var bad, good []float64
 	for _, s := range list {
 		if by[s.kind] == nil {
-			kinds = append(kinds, s.kind)
+			kinds = append(kinds, s)
 		}
 		by[s.kind] = append(by[s.kind], s.score)
-		hostile[s.kind] = s.hostile
 		if s.hostile {
 			bad = append(bad, s.score)
 		} else {
@@ -206,35 +200,31 @@ func (r *Report) writeScores(p *printer, list []scored, sources map[string]strin
 	p.line("| benign alerts a site and day | %.2f | %.2f |\n", above(good, one)*float64(len(good))/float64(r.options.Fleets), shipped)
 	p.line("| kind | number | at one alert | as shipped | source |\n|---|---|---|---|---|")
 	for _, k := range kinds {
-		name := k
-		if hostile[k] {
-			name = "**" + k + "**"
+		name := k.kind
+		if k.hostile {
+			name = "**" + name + "**"
 		}
-		p.line("| %s | %d | %.3f | %.3f | %s |", name, len(by[k]), above(by[k], one), above(by[k], alert), sources[k])
+		p.line("| %s | %d | %.3f | %.3f | %s |", name, len(by[k.kind]), above(by[k.kind], one), above(by[k.kind], alert), k.source)
 	}
 	p.line("")
 }
 
 func (r *Report) writeTunnels(p *printer) {
 	p.line("## DNS tunnels\n\nOf each client and domain, over a day.\n")
-	sources := make(map[string]string)
 	var list []scored
 	for _, a := range r.tunnels {
-		sources[a.kind.name] = a.kind.source
-		list = append(list, scored{a.kind.name, a.kind.hostile, a.score})
+		list = append(list, scored{a.kind.name, a.kind.source, a.kind.hostile, a.score})
 	}
-	r.writeScores(p, list, sources)
+	r.writeScores(p, list)
 }
 
 func (r *Report) writeUploads(p *printer) {
 	p.line("## Exfiltration\n\n50 MB on the last of eight days. Visits are what others do at the same destinations.\n")
-	sources := make(map[string]string)
 	var list []scored
 	for _, a := range r.uploads {
-		sources[a.kind.name] = a.kind.source
-		list = append(list, scored{a.kind.name, a.kind.hostile, a.score})
+		list = append(list, scored{a.kind.name, a.kind.source, a.kind.hostile, a.score})
 	}
-	r.writeScores(p, list, sources)
+	r.writeScores(p, list)
 }
 
 func (r *Report) writeNames(p *printer) {

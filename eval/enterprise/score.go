@@ -103,7 +103,6 @@ type Point struct {
 	Low, High float64 // 95 % of draws of campaigns
 	Styles    [4]Rate
 	Hop       float64 // median hop at which the threshold is passed
-	Hops      float64 // share of the hops of found campaigns that alerts name
 	Top       Rate    // controllers named right, of campaigns found
 	Wrong     Rate    // accusations that are wrong, of all accusations
 	Twins     int     // twins that raised an alert

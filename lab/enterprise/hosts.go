@@ -34,12 +34,6 @@ const (
 	roles
 )
 
-var roleNames = [roles]string{"workstation", "admin station", "domain controller", "file server", "mail server", "web server", "database", "git server", "CI", "backup server",
-	"patch server", "print server", "jump host", "monitor", "scanner", "app server", "printer", "phone", "plant"}
-
-// String returns the role in words.
-func (r Role) String() string { return roleNames[r] }
-
 // host is a machine.
 type host struct {
 	id     int
